@@ -1,0 +1,351 @@
+"""One TOML file becomes one frozen value, checked whole before anything starts.
+
+An unknown key, a wrong type or a figure out of bounds is a `ConfigError` that names the file, the
+key and the remedy; the programs end with exit code 2 and have touched nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from meshctl.fields import FieldError, read_table
+from meshctl.model import Capacity, MeshctlError
+
+DEFAULT_NODE = Path("/etc/meshctl/meshctl.toml")
+DEFAULT_HUB = Path("/etc/meshctl/hub.toml")
+
+T = TypeVar("T")
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+_DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+
+
+class ConfigError(MeshctlError):
+    """The configuration cannot be used; the text names file, key and remedy."""
+
+    def __init__(self, file: Path | str, key: str, fault: str, remedy: str) -> None:
+        self.file, self.key, self.fault, self.remedy = str(file), key, fault, remedy
+        super().__init__(f"{file}: {key}: {fault}. {remedy}")
+
+
+@dataclass(frozen=True)
+class Network:
+    """What the whole network is called on its pages."""
+
+    name: str = "Neighbourhood network"
+
+
+@dataclass(frozen=True)
+class Node:
+    """This board. ``name`` is unique in the network."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Paths:
+    """``state`` is on disk and kept; ``run`` is on tmpfs and may be lost."""
+
+    state: str = "/var/lib/meshctl"
+    run: str = "/run/meshctl"
+
+
+@dataclass(frozen=True)
+class Access:
+    """A device that faces neighbours, with this node's own address in each prefix."""
+
+    device: str
+    ipv4: str
+    ipv6: str
+    open_ports: tuple[int, ...] = ()
+
+    @property
+    def interface4(self) -> ipaddress.IPv4Interface:
+        """The node's IPv4 address with its prefix."""
+        return ipaddress.IPv4Interface(self.ipv4)
+
+    @property
+    def interface6(self) -> ipaddress.IPv6Interface:
+        """The node's IPv6 address with its prefix."""
+        return ipaddress.IPv6Interface(self.ipv6)
+
+
+@dataclass(frozen=True)
+class Line:
+    """An uplink with a capacity, in Mbit/s of frames (10^6 bit/s, Ethernet header included)."""
+
+    name: str
+    device: str
+    down_mbit: float
+    up_mbit: float
+    masquerade: bool = True
+
+    @property
+    def capacity(self) -> Capacity:
+        """The configured capacity in bytes per second."""
+        return Capacity(down=self.down_mbit * 125_000, up=self.up_mbit * 125_000)
+
+
+@dataclass(frozen=True)
+class Portal:
+    """Where neighbours' pages are. ``host`` is a name that this node's resolver answers."""
+
+    host: str = "mesh.home"
+    port: int = 80
+    redirect_port: int = 8080
+    help: str = "Ask the neighbour who hosts this node."
+
+
+@dataclass(frozen=True)
+class Session:
+    """How long a device stays joined without asking again, in hours."""
+
+    guest_hours: float = 24.0
+    household_hours: float = 720.0
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The settings of the fair share, within the charter's bounds."""
+
+    floor_kbit: float = 256.0
+    guest_share: float = 0.30
+    tick_seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class Shaping:
+    """How leaves queue: ``auto`` takes fq_codel where the kernel has it, else a short FIFO."""
+
+    leaf: str = "auto"
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where health reports go and how often. An empty ``hub`` sends none."""
+
+    hub: str = ""
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class Users:
+    """Which system users the local socket knows: names, or numbers written as text."""
+
+    agent: str = "meshctl-agent"
+    portal: str = "meshctl-portal"
+    watch: str = "meshctl-watch"
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """Where this node's resolver asks; empty means what the system's resolv.conf says."""
+
+    upstream: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything the agent, the watch and the portal of one node need to know."""
+
+    node: Node
+    access: tuple[Access, ...]
+    network: Network = field(default_factory=Network)
+    paths: Paths = field(default_factory=Paths)
+    line: tuple[Line, ...] = ()
+    portal: Portal = field(default_factory=Portal)
+    session: Session = field(default_factory=Session)
+    policy: Policy = field(default_factory=Policy)
+    shaping: Shaping = field(default_factory=Shaping)
+    report: Report = field(default_factory=Report)
+    users: Users = field(default_factory=Users)
+    resolver: Resolver = field(default_factory=Resolver)
+    file: str = ""
+
+    @property
+    def socket(self) -> Path:
+        """The agent's local socket."""
+        return Path(self.paths.run) / "agent.sock"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What the hub calls the network, and the file that lists the nodes' public keys."""
+
+    name: str = "Neighbourhood network"
+    nodes: str = "/etc/meshctl/nodes.toml"
+    help: str = "Ask the neighbour who hosts the nearest node."
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Addresses as ``host:port``, IPv6 in brackets."""
+
+    addresses: tuple[str, ...] = ("127.0.0.1:8090",)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A SQLAlchemy URL: SQLite on a board, PostgreSQL in a city."""
+
+    url: str = "sqlite:////var/lib/meshctl-hub/hub.db"
+
+
+@dataclass(frozen=True)
+class HubConfig:
+    """Everything the hub needs to know."""
+
+    fleet: Fleet = field(default_factory=Fleet)
+    listen: Listen = field(default_factory=Listen)
+    database: Database = field(default_factory=Database)
+    file: str = ""
+
+
+def load_node(file: Path = DEFAULT_NODE) -> Config:
+    """Read and check a node's file. Raises `ConfigError`."""
+    config = _load(file, Config)
+    for check in (_check_names, _check_devices, _check_prefixes, _check_figures):
+        check(file, config)
+    return config
+
+
+def load_hub(file: Path = DEFAULT_HUB) -> HubConfig:
+    """Read and check a hub's file. Raises `ConfigError`."""
+    config = _load(file, HubConfig)
+    for address in config.listen.addresses:
+        host, colon, port = address.rpartition(":")
+        if not (colon and host and port.isdigit() and 0 <= int(port) < 65536):
+            raise ConfigError(
+                file, "listen.addresses", f"{address!r} is not host:port", 'Write "0.0.0.0:8090".'
+            )
+    if "://" not in config.database.url:
+        fault = f"{config.database.url!r} is not a database URL"
+        raise ConfigError(file, "database.url", fault, 'Write "sqlite:////var/lib/meshctl-hub/hub.db".')
+    return config
+
+
+def _load(file: Path, shape: type[T]) -> T:
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            file, "file", "it does not exist", "Create it or name another with --config."
+        ) from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ConfigError(
+            file, "file", f"it cannot be read: {fault}", "Check its owner and encoding."
+        ) from fault
+    except tomllib.TOMLDecodeError as fault:
+        raise ConfigError(file, "file", f"it is not TOML: {fault}", "Mend that line.") from fault
+    if "file" in table:
+        raise ConfigError(file, "file", "unknown key", "Remove it.")
+    try:
+        return read_table(shape, {**table, "file": str(file)})
+    except FieldError as fault:
+        raise ConfigError(file, fault.key, fault.fault, fault.remedy) from None
+
+
+def _check_names(file: Path, config: Config) -> None:
+    if not _NAME.fullmatch(config.node.name):
+        remedy = "Use 1 to 32 lower-case letters, digits and inner hyphens."
+        raise ConfigError(file, "node.name", f"{config.node.name!r} is not a node name", remedy)
+    if not _HOST.fullmatch(config.portal.host):
+        fault = f"{config.portal.host!r} is not a host name"
+        raise ConfigError(file, "portal.host", fault, 'Write a name such as "mesh.home".')
+    if config.report.hub and not config.report.hub.startswith(("http://", "https://")):
+        fault = f"{config.report.hub!r} is not a web address"
+        raise ConfigError(file, "report.hub", fault, 'Write "http://host:port", or "" to send no reports.')
+
+
+def _check_devices(file: Path, config: Config) -> None:
+    if not config.access:
+        raise ConfigError(file, "access", "no device faces neighbours", "Add an [[access]] table.")
+    if len(config.line) > 1:
+        raise ConfigError(
+            file, "line", "more than one uplink", "Keep one [[line]]; give others to other nodes."
+        )
+    named = [(f"access[{i}].device", a.device) for i, a in enumerate(config.access)]
+    named += [(f"line[{i}].device", line.device) for i, line in enumerate(config.line)]
+    seen: dict[str, str] = {}
+    for key, device in named:
+        if not _DEVICE.fullmatch(device):
+            raise ConfigError(file, key, f"{device!r} is not a device name", 'Write a name such as "br-lan".')
+        if device in seen:
+            remedy = "A device faces either neighbours or the line: name two."
+            raise ConfigError(file, key, f"{device!r} is also {seen[device]}", remedy)
+        seen[device] = key
+
+
+def _check_prefixes(file: Path, config: Config) -> None:
+    networks: list[tuple[str, ipaddress.IPv4Network | ipaddress.IPv6Network]] = []
+    for index, access in enumerate(config.access):
+        for key, text, parse in (
+            (f"access[{index}].ipv4", access.ipv4, ipaddress.IPv4Interface),
+            (f"access[{index}].ipv6", access.ipv6, ipaddress.IPv6Interface),
+        ):
+            networks.append((key, _own_prefix(file, key, text, parse)))
+    for at, (key, network) in enumerate(networks):
+        for other, earlier in networks[:at]:
+            if network.version == earlier.version and network.overlaps(earlier):
+                raise ConfigError(
+                    file, key, f"{network} overlaps {other} ({earlier})", "Give each its own prefix."
+                )
+
+
+def _own_prefix(
+    file: Path, key: str, text: str, parse: type[ipaddress.IPv4Interface] | type[ipaddress.IPv6Interface]
+) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    example = "10.44.0.1/22" if parse is ipaddress.IPv4Interface else "fd44::1/64"
+    try:
+        interface = parse(text)
+    except ValueError as fault:
+        raise ConfigError(
+            file, key, f"{fault}", f'Write the node\'s own address, such as "{example}".'
+        ) from None
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network = interface.network
+    if interface.version == 6 and network.prefixlen != 64:
+        raise ConfigError(
+            file, key, f"/{network.prefixlen} cannot be used by phones", "Use a /64 (RFC 4862)."
+        )
+    if interface.version == 4 and not 8 <= network.prefixlen <= 29:
+        raise ConfigError(file, key, f"/{network.prefixlen} leaves no room for phones", "Use /8 to /29.")
+    if interface.ip == network.network_address and interface.version == 4:
+        raise ConfigError(file, key, f"{text} is the prefix, not an address", f'Write "{example}".')
+    return network
+
+
+def _check_figures(file: Path, config: Config) -> None:
+    policy, session = config.policy, config.session
+    bounds: list[tuple[str, float, float, float]] = [
+        ("portal.port", config.portal.port, 1, 65535),
+        ("portal.redirect_port", config.portal.redirect_port, 1, 65535),
+        ("session.guest_hours", session.guest_hours, 0.001, 24 * 366),
+        ("session.household_hours", session.household_hours, 0.001, 24 * 366),
+        ("policy.floor_kbit", policy.floor_kbit, 8, 100_000),
+        ("policy.guest_share", policy.guest_share, 0.05, 0.95),
+        ("policy.tick_seconds", policy.tick_seconds, 0.5, 60),
+        ("report.seconds", config.report.seconds, 1, 86_400),
+    ]
+    for index, line in enumerate(config.line):
+        bounds.append((f"line[{index}].down_mbit", line.down_mbit, 0.1, 100_000))
+        bounds.append((f"line[{index}].up_mbit", line.up_mbit, 0.1, 100_000))
+    for index, access in enumerate(config.access):
+        bounds += [(f"access[{index}].open_ports", port, 1, 65535) for port in access.open_ports]
+    for key, value, low, high in bounds:
+        if not low <= value <= high:
+            raise ConfigError(file, key, f"{value:g} is out of bounds", f"Use {low:g} to {high:g}.")
+    _one_of(file, "shaping.leaf", config.shaping.leaf, ("auto", "pfifo", "fq_codel", "cake"))
+    if config.portal.port == config.portal.redirect_port:
+        raise ConfigError(file, "portal.redirect_port", "it equals portal.port", "Use two ports.")
+
+
+def _one_of(file: Path, key: str, value: str, allowed: Iterable[str]) -> None:
+    if value not in tuple(allowed):
+        raise ConfigError(file, key, f"{value!r} is unknown", f"Use one of: {', '.join(allowed)}.")
