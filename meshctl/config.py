@@ -222,9 +222,7 @@ def load_hub(file: Path = DEFAULT_HUB) -> HubConfig:
     for address in config.listen.addresses:
         host, colon, port = address.rpartition(":")
         if not (colon and host and port.isdigit() and 0 <= int(port) < 65536):
-            raise ConfigError(
-                file, "listen.addresses", f"{address!r} is not host:port", 'Write "0.0.0.0:8090".'
-            )
+            raise ConfigError(file, "listen.addresses", f"{address!r} is not host:port", 'Write "0.0.0.0:8090".')
     if "://" not in config.database.url:
         fault = f"{config.database.url!r} is not a database URL"
         raise ConfigError(file, "database.url", fault, 'Write "sqlite:////var/lib/meshctl-hub/hub.db".')
@@ -235,13 +233,9 @@ def _load(file: Path, shape: type[T]) -> T:
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(
-            file, "file", "it does not exist", "Create it or name another with --config."
-        ) from None
+        raise ConfigError(file, "file", "it does not exist", "Create it or name another with --config.") from None
     except (OSError, UnicodeDecodeError) as fault:
-        raise ConfigError(
-            file, "file", f"it cannot be read: {fault}", "Check its owner and encoding."
-        ) from fault
+        raise ConfigError(file, "file", f"it cannot be read: {fault}", "Check its owner and encoding.") from fault
     except tomllib.TOMLDecodeError as fault:
         raise ConfigError(file, "file", f"it is not TOML: {fault}", "Mend that line.") from fault
     if "file" in table:
@@ -268,9 +262,7 @@ def _check_devices(file: Path, config: Config) -> None:
     if not config.access:
         raise ConfigError(file, "access", "no device faces neighbours", "Add an [[access]] table.")
     if len(config.line) > 1:
-        raise ConfigError(
-            file, "line", "more than one uplink", "Keep one [[line]]; give others to other nodes."
-        )
+        raise ConfigError(file, "line", "more than one uplink", "Keep one [[line]]; give others to other nodes.")
     named = [(f"access[{i}].device", a.device) for i, a in enumerate(config.access)]
     named += [(f"line[{i}].device", line.device) for i, line in enumerate(config.line)]
     seen: dict[str, str] = {}
@@ -294,9 +286,7 @@ def _check_prefixes(file: Path, config: Config) -> None:
     for at, (key, network) in enumerate(networks):
         for other, earlier in networks[:at]:
             if network.version == earlier.version and network.overlaps(earlier):
-                raise ConfigError(
-                    file, key, f"{network} overlaps {other} ({earlier})", "Give each its own prefix."
-                )
+                raise ConfigError(file, key, f"{network} overlaps {other} ({earlier})", "Give each its own prefix.")
 
 
 def _own_prefix(
@@ -306,14 +296,10 @@ def _own_prefix(
     try:
         interface = parse(text)
     except ValueError as fault:
-        raise ConfigError(
-            file, key, f"{fault}", f'Write the node\'s own address, such as "{example}".'
-        ) from None
+        raise ConfigError(file, key, f"{fault}", f'Write the node\'s own address, such as "{example}".') from None
     network: ipaddress.IPv4Network | ipaddress.IPv6Network = interface.network
     if interface.version == 6 and network.prefixlen != 64:
-        raise ConfigError(
-            file, key, f"/{network.prefixlen} cannot be used by phones", "Use a /64 (RFC 4862)."
-        )
+        raise ConfigError(file, key, f"/{network.prefixlen} cannot be used by phones", "Use a /64 (RFC 4862).")
     if interface.version == 4 and not 8 <= network.prefixlen <= 29:
         raise ConfigError(file, key, f"/{network.prefixlen} leaves no room for phones", "Use /8 to /29.")
     if interface.ip == network.network_address and interface.version == 4:

@@ -28,7 +28,7 @@ def passed_sockets() -> dict[str, list[socket.socket]]:
     for index in range(count):
         name = names[index] if index < len(names) else "unknown"
         descriptor = _FIRST_PASSED + index
-        os.set_inheritable(descriptor, False)
+        os.set_inheritable(descriptor, False)  # noqa: FBT003  # the call takes no keyword
         sockets.setdefault(name, []).append(socket.socket(fileno=descriptor))
     return sockets
 

@@ -91,7 +91,9 @@ class DeviceView:
 
 @dataclass(frozen=True)
 class LineView:
-    """The line as everybody may see it. ``busy`` is used bytes over capacity in the last tick, 0 to 1, rounded to 0.05.
+    """The line as everybody may see it.
+
+    ``busy`` is used bytes over capacity in the last tick, 0 to 1, rounded to 0.05.
 
     ``uplink`` says whether the line's device has carrier; ``homes`` and ``guests`` count who is present.
     """
@@ -213,9 +215,7 @@ def decode_batch(body: bytes) -> list[Envelope]:
     try:
         entries = json.loads(body)["reports"]
         envelopes = [
-            Envelope(
-                str(e["node"]), str(e["payload"]).encode(), base64.b64decode(e["signature"], validate=True)
-            )
+            Envelope(str(e["node"]), str(e["payload"]).encode(), base64.b64decode(e["signature"], validate=True))
             for e in entries
         ]
     except (ValueError, KeyError, TypeError, RecursionError) as fault:

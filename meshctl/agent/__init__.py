@@ -1,0 +1,1 @@
+"""The daemon of a node: the only room that touches the kernel and node.db."""

@@ -1,0 +1,1 @@
+"""Charter, recount and publication rules: pure functions of their arguments."""

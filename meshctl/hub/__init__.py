@@ -1,0 +1,1 @@
+"""The fleet: intake, store, dashboard, public page."""

@@ -1,0 +1,1 @@
+"""A whole neighbourhood in network namespaces, running the real processes."""

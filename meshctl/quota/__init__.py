@@ -1,0 +1,1 @@
+"""The fair share: pure functions of their arguments."""

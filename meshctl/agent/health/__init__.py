@@ -1,0 +1,1 @@
+"""One small file per fact; each probe fails alone."""
