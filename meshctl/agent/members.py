@@ -1,0 +1,124 @@
+"""Who has joined, in RAM: the desired half of the kernel's `member` map.
+
+A copy lies on tmpfs, so that a restarted agent knows what it wanted even when somebody emptied the
+kernel's table in between. Neither copy is ever on disk: both hold hardware addresses.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from meshctl.agent.files import on_tmpfs, write_whole
+from meshctl.agent.ruleset import Element
+from meshctl.model import Device, Household
+from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME, LAST_GUEST
+
+_HARDWARE = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+
+class Members:
+    """Joined devices by hardware address. Times are seconds on the monotonic clock of this boot."""
+
+    def __init__(self) -> None:
+        self._devices: dict[str, Device] = {}
+        self._last_guest = FIRST_GUEST - 1
+        self._active: dict[int, float] = {}
+        self.changed = False
+
+    def __len__(self) -> int:
+        return len(self._devices)
+
+    def get(self, hardware: str) -> Device | None:
+        """Return a joined device, or ``None`` for a visitor."""
+        return self._devices.get(hardware)
+
+    def all(self) -> list[Device]:
+        """Return every joined device."""
+        return list(self._devices.values())
+
+    def join(self, hardware: str, until: float, now: float) -> Device:
+        """Admit a guest, or lengthen the stay of whoever is admitted already."""
+        known = self._devices.get(hardware)
+        device = replace(known, until=until) if known else Device(hardware, self._free_mark(), None, until)
+        return self._keep(device, now)
+
+    def link(self, hardware: str, household: Household, until: float, now: float) -> Device:
+        """Admit a device as part of a household."""
+        return self._keep(Device(hardware, mark_of(household), household.handle, until), now)
+
+    def leave(self, hardware: str) -> Device | None:
+        """Make a device a visitor again; return what it was."""
+        self.changed = True
+        return self._devices.pop(hardware, None)
+
+    def expired(self, now: float) -> list[Device]:
+        """Return whose stay is over; they are still here until `leave`."""
+        return [device for device in self._devices.values() if device.until is not None and device.until <= now]
+
+    def touch(self, marks: Iterable[int], now: float) -> None:
+        """Note that these marks' devices are here."""
+        self._active.update(dict.fromkeys(marks, now))
+
+    def present(self, now: float, within: float) -> set[int]:
+        """Return marks that had a device here within so many seconds."""
+        return {d.mark for d in self._devices.values() if now - self._active.get(d.mark, -within) < within}
+
+    def adopt(self, elements: Mapping[str, Element], households: Mapping[int, str], now: float) -> None:
+        """Take in what the kernel holds and we do not know: a former agent admitted it."""
+        for hardware, element in elements.items():
+            if hardware in self._devices or element.mark == 0:
+                continue
+            if element.mark < FIRST_GUEST and element.mark not in households:
+                continue
+            until = None if element.expires is None else now + element.expires
+            self._keep(Device(hardware, element.mark, households.get(element.mark), until), now)
+
+    def _keep(self, device: Device, now: float) -> Device:
+        self._devices[device.hardware] = device
+        self._active[device.mark] = now
+        self.changed = True
+        return device
+
+    def _free_mark(self) -> int:
+        taken = {device.mark for device in self._devices.values()}
+        span = LAST_GUEST - FIRST_GUEST + 1
+        for step in range(1, span + 1):
+            mark = FIRST_GUEST + (self._last_guest + step - FIRST_GUEST) % span
+            if mark not in taken:
+                self._last_guest = mark
+                return mark
+        # Beyond 32,000 guests a mark is shared: two guests have one slice, and nobody is refused.
+        return FIRST_GUEST
+
+    def save(self, file: Path) -> bool:
+        """Write the copy if something changed; refuse, and say so, where the folder is not tmpfs."""
+        if not self.changed:
+            return True
+        if not on_tmpfs(file.parent):
+            return False
+        write_whole(file, json.dumps([asdict(device) for device in self._devices.values()]))
+        self.changed = False
+        return True
+
+    def load(self, file: Path, now: float) -> None:
+        """Read the copy that a former agent of this boot left; a damaged one counts as none."""
+        if not file.exists() or not on_tmpfs(file.parent):
+            return
+        try:
+            rows = json.loads(file.read_text(encoding="utf-8"))
+            devices = [Device(**row) for row in rows]
+        except (ValueError, TypeError):
+            file.rename(file.with_suffix(".damaged"))
+            return
+        for device in devices:
+            if _HARDWARE.fullmatch(device.hardware) and (device.until is None or device.until > now):
+                self._keep(device, now)
+
+
+def mark_of(household: Household) -> int:
+    """Return the mark, which is also the class number, of a household."""
+    return FIRST_HOME + household.number - 1

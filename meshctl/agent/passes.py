@@ -1,0 +1,59 @@
+"""A household's pass: 16 characters of Crockford base32, four groups of four.
+
+The first group is the household's handle and no secret. The other three are 60 random bits, of
+which a node keeps only a scrypt verifier (RFC 7914).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+
+from meshctl.model import MeshctlError
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's: no I, L, O, U."""
+
+_FORGIVEN = str.maketrans({"I": "1", "L": "1", "O": "0", "-": None, " ": None})
+_COST = 2**13
+
+
+class PassError(MeshctlError):
+    """What was typed is no pass."""
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """What a node keeps of a pass."""
+
+    salt: bytes
+    digest: bytes
+
+
+def draw() -> str:
+    """Return a new pass, ``XXXX-XXXX-XXXX-XXXX``."""
+    return "-".join("".join(secrets.choice(ALPHABET) for _ in range(4)) for _ in range(4))
+
+
+def split(text: str) -> tuple[str, str]:
+    """Return handle and secret of what a person typed; forgives case, spaces, hyphens, O, I and L.
+
+    Raises `PassError`.
+    """
+    plain = text.upper().translate(_FORGIVEN)
+    if len(plain) != 16 or any(character not in ALPHABET for character in plain):
+        raise PassError("A pass has 16 letters and digits, in four groups of four.")
+    return plain[:4], plain[4:]
+
+
+def verifier(secret: str, salt: bytes | None = None) -> Verifier:
+    """Return what to keep of ``secret``."""
+    salt = salt or secrets.token_bytes(16)
+    return Verifier(salt, hashlib.scrypt(secret.encode(), salt=salt, n=_COST, r=8, p=1, dklen=32))
+
+
+def verify(secret: str, kept: Verifier) -> bool:
+    """Say whether ``secret`` is the one ``kept`` was made from, in constant time."""
+    return hmac.compare_digest(verifier(secret, kept.salt).digest, kept.digest)

@@ -1,0 +1,231 @@
+"""node.db: what this node must not forget. The agent is its only writer.
+
+WAL with synchronous=FULL: what a tick committed survives a power cut. No hardware address, no
+address and no name of a person has a column here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database, Migrations
+
+from meshctl.agent.files import write_whole
+from meshctl.agent.passes import Verifier
+from meshctl.model import GUESTS, ClockReading, Direction, Household, MeshctlError
+from meshctl.quota.meter import Count, Flow, Place
+from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
+
+_MOST_HOUSEHOLDS = FIRST_GUEST - FIRST_HOME
+
+migrations = Migrations("meshctl.node")
+
+
+@migrations()
+def first_tables(db: Database) -> None:
+    """Boots, households, the ledger with the readings it came from, and the journal."""
+    db.table("boot").create({"counter": int, "life": str}, pk="counter", strict=True)
+    db.table("household").create(
+        {"number": int, "handle": str, "shares": int, "since": float, "trusted": int, "salt": bytes, "verifier": bytes},
+        pk="number",
+        not_null={"handle", "shares", "salt", "verifier"},
+        strict=True,
+    )
+    db.table("household").create_index(["handle"], unique=True)
+    db.table("ledger").create(
+        {"line": str, "direction": str, "household": str, "bytes": int},
+        pk=("line", "direction", "household"),
+        strict=True,
+    )
+    db.table("reading").create(
+        {"line": str, "direction": str, "mark": int, "life": str, "sent": int, "packets": int, "dropped": int},
+        pk=("line", "direction", "mark"),
+        strict=True,
+    )
+    db.table("journal").create(
+        {"sequence": int, "boot": int, "payload": bytes, "signature": bytes, "sent": int}, pk="sequence", strict=True
+    )
+
+
+class StoreError(MeshctlError):
+    """node.db refused, with the remedy."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the journal, signed and numbered."""
+
+    sequence: int
+    boot: int
+    payload: bytes
+    signature: bytes
+
+
+class Store:
+    """One function per question. Every change is one transaction."""
+
+    def __init__(self, folder: Path) -> None:
+        self.set_aside = _set_aside_if_damaged(folder / "node.db")
+        self._beside = folder / "boot-counter"
+        self._connection = sqlite3.connect(folder / "node.db", isolation_level=None)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "foreign_keys=ON"):
+            self._connection.execute(f"PRAGMA {pragma}").close()
+        migrations.apply(Database(self._connection))
+        self._connection.isolation_level = None
+
+    def close(self) -> None:
+        """Close the database; everything is already on disk."""
+        self._connection.close()
+
+    def boot(self, life: str) -> int:
+        """Return this boot's number; a ``life`` not seen last counts as a new boot.
+
+        The number is also kept beside the database, so that it never goes back when a damaged
+        database was set aside: the hub tells reports apart by it.
+        """
+        row = self._connection.execute("SELECT counter, life FROM boot ORDER BY counter DESC LIMIT 1").fetchone()
+        if row is not None and row[1] == life:
+            return int(row[0])
+        beside = int(self._beside.read_text()) if self._beside.exists() else 0
+        counter = max(beside, row[0] if row else 0) + 1
+        write_whole(self._beside, f"{counter}\n")
+        self._connection.execute("INSERT INTO boot VALUES (?, ?)", (counter, life))
+        return counter
+
+    def households(self) -> list[Household]:
+        """Return all households in the order they were added."""
+        rows = self._connection.execute("SELECT handle, number, shares FROM household ORDER BY number")
+        return [Household(*row) for row in rows]
+
+    def household(self, handle: str) -> tuple[Household, Verifier] | None:
+        """Return a household and what verifies its pass, or ``None``."""
+        row = self._connection.execute(
+            "SELECT handle, number, shares, salt, verifier FROM household WHERE handle = ?", (handle,)
+        ).fetchone()
+        return None if row is None else (Household(*row[:3]), Verifier(*row[3:]))
+
+    def add_household(self, handle: str, shares: int, verifier: Verifier, clock: ClockReading) -> Household:
+        """Add a household. Raises `StoreError` when the handle is taken or this node can know no more."""
+        with self._transaction():
+            if self.household(handle) is not None:
+                raise StoreError(f"a household {handle} exists already. Draw another pass.")
+            taken = {row[0] for row in self._connection.execute("SELECT number FROM household")}
+            number = next((n for n in range(1, _MOST_HOUSEHOLDS) if n not in taken), None)
+            if number is None:
+                raise StoreError(f"this node knows {len(taken)} households and can know no more. Remove some.")
+            self._connection.execute(
+                "INSERT INTO household VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (number, handle, shares, clock.wall, int(clock.trusted), verifier.salt, verifier.digest),
+            )
+        return Household(handle, number, shares)
+
+    def ledger(self) -> dict[tuple[str, Direction, str], int]:
+        """Return bytes of frames delivered, by line, direction and household (all guests together)."""
+        rows = self._connection.execute("SELECT line, direction, household, bytes FROM ledger")
+        return {(line, direction, household): count for line, direction, household, count in rows}
+
+    def readings(self) -> dict[Place, Count]:
+        """Return the counters' last recorded readings."""
+        rows = self._connection.execute("SELECT line, direction, mark, life, sent, packets, dropped FROM reading")
+        return {(row[0], row[1], row[2]): Count(*row[3:]) for row in rows}
+
+    def record(self, flows: Mapping[Place, Flow], before: Mapping[Place, Count], now: Mapping[Place, Count]) -> None:
+        """Add what flowed to the ledger and keep the readings it came from, in one transaction.
+
+        So a crash at any moment loses at most what passed since the last call, and counts nothing twice.
+        """
+        handles = {FIRST_HOME + h.number - 1: h.handle for h in self.households()}
+        charges = [
+            (line, direction, handles.get(mark, GUESTS), flow.sent)
+            for (line, direction, mark), flow in flows.items()
+            if flow.sent
+        ]
+        changed = [(*place, c.life, c.sent, c.packets, c.dropped) for place, c in now.items() if before.get(place) != c]
+        gone = [place for place in before if place not in now]
+        if not (charges or changed or gone):
+            return
+        with self._transaction():
+            self._connection.executemany("DELETE FROM reading WHERE line = ? AND direction = ? AND mark = ?", gone)
+            self._connection.executemany("INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)", changed)
+            self._connection.executemany(
+                "INSERT INTO ledger VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes",
+                charges,
+            )
+
+    def next_sequence(self) -> int:
+        """Return the number of the journal's next line; numbers never repeat."""
+        return int(self._connection.execute("SELECT COALESCE(MAX(sequence), 0) + 1 FROM journal").fetchone()[0])
+
+    def append(self, entry: Entry) -> None:
+        """Add a line to the journal."""
+        self._connection.execute(
+            "INSERT INTO journal VALUES (?, ?, ?, ?, 0)", (entry.sequence, entry.boot, entry.payload, entry.signature)
+        )
+
+    def unsent(self, most: int) -> list[Entry]:
+        """Return the newest unsent line and the oldest ones after it, ``most`` in all.
+
+        The newest first: after a long silence the hub wants to know how things are now.
+        """
+        query = "SELECT sequence, boot, payload, signature FROM journal WHERE sent = 0 ORDER BY sequence {} LIMIT ?"
+        newest = self._connection.execute(query.format("DESC"), (1,)).fetchall()
+        oldest = self._connection.execute(query.format("ASC"), (most,)).fetchall()
+        return [Entry(*row) for row in dict.fromkeys([*newest, *oldest])][:most]
+
+    def mark_sent(self, sequences: Iterable[int]) -> None:
+        """Remember that the hub has these lines."""
+        with self._transaction():
+            self._connection.executemany(
+                "UPDATE journal SET sent = 1 WHERE sequence = ?", [(number,) for number in sequences]
+            )
+
+    def purge_journal(self, keep: int) -> int:
+        """Drop all but the newest ``keep`` lines; return how many went."""
+        cursor = self._connection.execute(
+            "DELETE FROM journal WHERE sequence <= (SELECT MAX(sequence) FROM journal) - ?", (keep,)
+        )
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+        return cursor.rowcount
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._connection)
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when the block raises."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, fault: object, trace: object) -> None:
+        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def _set_aside_if_damaged(file: Path) -> Path | None:
+    """Move a damaged database aside, never delete it; return where it went."""
+    if not file.exists():
+        return None
+    try:
+        connection = sqlite3.connect(file)
+        try:
+            sound = connection.execute("PRAGMA quick_check").fetchone()[0] == "ok"
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError:
+        sound = False
+    if sound:
+        return None
+    number = 1
+    while (aside := file.with_name(f"node.db.damaged-{number}")).exists():
+        number += 1
+    for suffix in ("", "-wal", "-shm"):
+        part = file.with_name(file.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside

@@ -1,0 +1,200 @@
+"""The one turn of the loop: read, account, decide, apply. Joins, leaves, repairs all end here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from meshctl.agent import ruleset, trees
+from meshctl.agent.clock import Clock
+from meshctl.agent.kernel import Kernel, KernelError, KernelState, shaped_devices
+from meshctl.agent.members import Members, mark_of
+from meshctl.agent.ruleset import PRESENT_MINUTES
+from meshctl.agent.store import Store
+from meshctl.config import Config
+from meshctl.model import DIRECTIONS, Device, Direction
+from meshctl.quota.meter import Count, Flow, Place, jain, meter
+from meshctl.quota.plan import FIRST_GUEST, Plan, Settings, decide
+
+log = logging.getLogger(__name__)
+
+_PRESENT = PRESENT_MINUTES * 60.0
+_LEAVES = ("fq_codel", "pfifo")
+
+
+@dataclass(frozen=True)
+class Use:
+    """One direction of the line in the last tick: ``busy`` 0 to 1, ``fairness`` Jain's index of who was held back."""
+
+    busy: float = 0.0
+    fairness: float | None = None
+
+
+@dataclass
+class Tally:
+    """What turns have seen: ``used`` holds bytes by direction and mark since this agent started."""
+
+    used: dict[tuple[Direction, int], int] = field(default_factory=dict)
+    use: dict[Direction, Use] = field(default_factory=dict)
+    repairs: int = 0
+    ticks: int = 0
+    faults: int = 0
+    seconds: float = 0.0
+    last: str = ""
+
+
+class Reconciler:
+    """Brings the kernel to what the members, the households and the policy call for."""
+
+    def __init__(self, config: Config, kernel: Kernel, store: Store, members: Members, clock: Clock) -> None:
+        self._config, self._kernel, self._store, self._members, self._clock = config, kernel, store, members, clock
+        self._devices = shaped_devices(config)
+        self._readings: dict[Place, Count] = store.readings()
+        self._addresses: dict[str, set[str]] = {}
+        self._rules = ""
+        self._read_at: float | None = None
+        self._leaf = _LEAVES[0] if config.shaping.leaf == "auto" else config.shaping.leaf
+        self.merged = False
+        self.plan = Plan({})
+        self.tally = Tally()
+
+    def start(self) -> None:
+        """Put the rules in place and take in what a former agent admitted. Raises `KernelError`."""
+        now = self._clock.read().monotonic
+        self._kernel.install()
+        state = self._kernel.read()
+        self._rules = state.table.rules
+        households = {mark_of(household): household.handle for household in self._store.households()}
+        self._members.adopt(state.table.members, households, now)
+        self.tick()
+
+    def tick(self) -> None:
+        """One full turn. Raises `KernelError` when the kernel refused; the next turn tries again."""
+        began = self._clock.read().monotonic
+        state = self._kernel.read()
+        self._account(state, began)
+        self._notice(state, began)
+        leaving = self._members.expired(began)
+        for device in leaving:
+            self._members.leave(device.hardware)
+        self._bring(state, began)
+        self._kernel.forget(self._addresses_of(leaving))
+        self.tally.ticks += 1
+        self.tally.seconds = self._clock.read().monotonic - began
+
+    def admit(self, devices: Iterable[Device], addresses: Iterable[str]) -> None:
+        """Open the kernel for devices that just joined, at once, without a full reading."""
+        now = self._clock.read().monotonic
+        here = {leaf for tree in self.plan.trees.values() for leaf in tree.leaves}
+        plan = self._decide(here | {device.mark for device in devices})
+        try:
+            self._apply(self._expected(now), plan, now)
+        except KernelError:
+            # Somebody changed what we thought was there: look, and bring everything.
+            self.tick()
+        self._kernel.forget_redirected(addresses)
+
+    def release(self, device: Device, addresses: Iterable[str]) -> None:
+        """Close the kernel for a device that left or moved to another share; its connections end."""
+        self.tick()
+        self._kernel.forget({*addresses, *self._addresses_of([device])})
+
+    def _account(self, state: KernelState, now: float) -> None:
+        if not self._config.line:
+            return
+        line = self._config.line[0]
+        counts: dict[Place, Count] = {
+            (line.name, direction, number): shown.count
+            for direction, tree in state.trees.items()
+            for number, shown in tree.classes.items()
+            if shown.count.life
+        }
+        flows = meter(self._readings, counts)
+        self._store.record(flows, self._readings, counts)
+        self._readings = counts
+        for (_, direction, mark), flow in flows.items():
+            key = (direction, mark)
+            self.tally.used[key] = self.tally.used.get(key, 0) + flow.sent
+        elapsed = now - self._read_at if self._read_at is not None else None
+        self._read_at = now
+        if elapsed:
+            for direction in DIRECTIONS:
+                mine = {mark: flow for (_, d, mark), flow in flows.items() if d == direction}
+                self.tally.use[direction] = _use(mine, line.capacity.of(direction) * elapsed)
+
+    def _notice(self, state: KernelState, now: float) -> None:
+        self._addresses = {hardware: set(addresses) for hardware, addresses in state.table.seen.items()}
+        seen = [d.mark for d in self._members.all() if d.hardware in state.table.seen]
+        moved = [mark for (_, _, mark), count in self._readings.items() if count.backlog]
+        self._members.touch([*seen, *moved], now)
+
+    def _addresses_of(self, devices: Iterable[Device]) -> set[str]:
+        wanted = {device.hardware for device in devices}
+        if not wanted:
+            return set()
+        found = {a for hardware in wanted for a in self._addresses.get(hardware, ())}
+        return found | {address for address, hardware in self._kernel.neighbours().items() if hardware in wanted}
+
+    def _decide(self, present: Iterable[int]) -> Plan:
+        line = self._config.line[0] if self._config.line else None
+        weights = {mark_of(household): float(household.shares) for household in self._store.households()}
+        policy = self._config.policy
+        settings = Settings(int(policy.floor_kbit), policy.guest_share, self.merged)
+        return decide(self._members.all(), present, weights, line.capacity if line else None, settings)
+
+    def _bring(self, state: KernelState, now: float) -> None:
+        if state.table.rules != self._rules or not self._rules:
+            if self._rules:
+                self._repaired("the table's rules were changed by somebody else")
+            self._kernel.install()
+            state = replace(state, table=self._kernel.read().table)
+            self._rules = state.table.rules
+        plan = self._decide(self._members.present(now, _PRESENT))
+        unchanged = plan == self.plan and self.tally.ticks > 0
+        commands = self._apply(state, plan, now)
+        if unchanged and commands:
+            self._repaired(commands[0].strip().splitlines()[0])
+
+    def _repaired(self, what: str) -> None:
+        self.tally.repairs += 1
+        self.tally.last = what.split("{")[0].strip()
+        # Elements hold hardware addresses, and a log may be on disk: say which command, never its elements.
+        log.warning("repaired: %s", self.tally.last)
+
+    def _expected(self, now: float) -> KernelState:
+        shown = {direction: trees.expected(tree) for direction, tree in self.plan.trees.items()}
+        return KernelState(ruleset.expected(self._rules, self.plan, now), shown)
+
+    def _apply(self, state: KernelState, plan: Plan, now: float) -> list[str]:
+        """Apply the difference, classes before the elements that point at them; return what was done."""
+        commands: list[str] = []
+        for direction, tree in plan.trees.items():
+            now_there = state.trees.get(direction, trees.TreeState())
+            commands += self._shape(self._devices[direction], now_there, tree)
+        transactions = ruleset.difference(state.table, plan, now)
+        self._kernel.commit(transactions)
+        self.plan = plan
+        return commands + transactions
+
+    def _shape(self, device: str, now_there: trees.TreeState, tree: trees.Tree) -> list[str]:
+        commands = trees.difference(device, now_there, tree, self._leaf)
+        try:
+            self._kernel.shape(commands)
+        except KernelError as fault:
+            if self._config.shaping.leaf != "auto" or self._leaf == _LEAVES[-1] or "kind is unknown" not in str(fault):
+                raise
+            log.info("this kernel has no %s: leaves are short FIFOs", self._leaf)
+            self._leaf = _LEAVES[-1]
+            commands = [f"qdisc del dev {device} root", *trees.difference(device, trees.TreeState(), tree, self._leaf)]
+            self._kernel.shape(commands)
+        return commands
+
+
+def _use(flows: dict[int, Flow], could: float) -> Use:
+    homes = [float(flow.sent) for mark, flow in flows.items() if 0x10 <= mark < FIRST_GUEST and flow.held]
+    guests = [flow for mark, flow in flows.items() if not 0x10 <= mark < FIRST_GUEST]
+    held_guests = [float(sum(flow.sent for flow in guests))] if any(flow.held for flow in guests) else []
+    busy = min(1.0, sum(flow.sent for flow in flows.values()) / could)
+    units = homes + held_guests
+    return Use(busy, jain(units) if len(units) > 1 else None)

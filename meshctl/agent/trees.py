@@ -1,0 +1,168 @@
+"""Pure text for tc(8): one HTB tree per direction of a line, what tc shows of it, and the batch between.
+
+Both trees have the handle ``1:`` so that one class number serves both. What the node itself sends
+has priority ``1:0``, which HTB passes by the tree (net/sched/sch_htb.c, HTB_DIRECT); so do ARP frames,
+which no nft rule of ours sees.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from meshctl.quota.meter import Count
+from meshctl.quota.plan import GUEST_POOL, HOMES, ROOT, UNKNOWN, Leaf, Tree
+
+_CLASS = re.compile(
+    r"class htb 1:(?P<number>[0-9a-f]+) (?:root|parent 1:(?P<parent>[0-9a-f]*)) ?(?:leaf (?P<leaf>[0-9a-f]+):)?"
+    r".*?(?:quantum (?P<quantum>\d+) )?rate (?P<rate>\S+) ceil (?P<ceil>\S+) .*?\n"
+    r" Sent (?P<sent>\d+) bytes (?P<packets>\d+) pkt \(dropped (?P<dropped>\d+),.*?\n"
+    r" backlog \S+ (?P<backlog>\d+)p",
+)
+_RATE = re.compile(r"(\d+)([KMGT]?)bit")
+_INNER_QUANTUM = 8192
+_UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "G": 10**9, "T": 10**12}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One class as tc shows it; rates in the words of tc."""
+
+    parent: int
+    rate: str
+    ceil: str
+    quantum: int
+    count: Count
+
+
+@dataclass(frozen=True)
+class TreeState:
+    """What tc says of one device: the root queue's kind, classes by number, and the ARP filter.
+
+    ``root`` is empty where no HTB with handle ``1:`` and our default is the root.
+    """
+
+    root: str = ""
+    classes: Mapping[int, Shown] = field(default_factory=dict)
+    arp: bool = False
+
+
+def read_tree(qdiscs: str, classes: str, filters: str) -> TreeState:
+    """Read ``tc qdisc show``, ``tc -s -d class show`` and ``tc filter show`` of one device."""
+    ours = f"qdisc htb 1: root refcnt 2 r2q 10 default {UNKNOWN:#x}"
+    first = next((line for line in qdiscs.splitlines() if " root " in line), "")
+    if re.sub(r"refcnt \d+", "refcnt 2", first).startswith(ours):
+        found = {int(m["number"], 16): _shown(m) for m in _CLASS.finditer(classes)}
+        return TreeState("htb", found, arp="protocol arp" in filters and "flowid 1:" in filters)
+    return TreeState("", {}, arp=False)
+
+
+def _shown(match: re.Match[str]) -> Shown:
+    # The leaf queue's handle is given out by the kernel once and never again, so it names this class's life.
+    count = Count(
+        match["leaf"] or "", int(match["sent"]), int(match["packets"]), int(match["dropped"]), int(match["backlog"])
+    )
+    parent = int(match["parent"], 16) if match["parent"] else 0
+    return Shown(parent, match["rate"], match["ceil"], int(match["quantum"] or 0), count)
+
+
+def expected(tree: Tree) -> TreeState:
+    """Return what tc will show once ``tree`` is in place; the counters are not known."""
+    unknown = Count("", 0)
+    classes = {
+        number: Shown(parent, shown_rate(rate), shown_rate(tree.capacity), _INNER_QUANTUM, unknown)
+        for parent, number, rate in _inner(tree)
+    }
+    for leaf in tree.leaves.values():
+        classes[leaf.number] = Shown(leaf.parent, shown_rate(leaf.rate), shown_rate(leaf.ceil), leaf.quantum, unknown)
+    return TreeState("htb", classes, arp=True)
+
+
+def shown_rate(kbit: int) -> str:
+    """Return how tc prints a rate: the largest unit that divides it, cut to whole ones above 1,000."""
+    rate, unit = kbit * 1000, 0
+    while rate >= 1000 and (rate % 1000 == 0 or rate >= 1_000_000):
+        rate, unit = rate // 1000, unit + 1
+    return f"{rate}{['', 'K', 'M', 'G', 'T'][unit]}bit"
+
+
+def kbit_of(rate: str) -> int:
+    """Return kbit/s of a rate in the words of tc."""
+    match = _RATE.fullmatch(rate)
+    return int(match[1]) * _UNITS[match[2]] // 1000 if match else 0
+
+
+def difference(device: str, now: TreeState, tree: Tree, leaf: str) -> list[str]:
+    """Return the tc commands that bring ``device`` from ``now`` to ``tree``; none when nothing differs.
+
+    ``leaf`` is the kind of leaf queue: ``pfifo``, ``fq_codel`` or ``cake``. Classes that shrink are
+    changed before those that grow, and nothing that stays is touched.
+    """
+    if now.root != "htb":
+        return [*_new_root(device, tree), *_all_leaves(device, tree, leaf)]
+    if not {ROOT, HOMES, GUEST_POOL} <= now.classes.keys():
+        return [f"qdisc del dev {device} root", *_new_root(device, tree), *_all_leaves(device, tree, leaf)]
+    commands = [] if now.arp else [_arp_filter(device)]
+    gone = now.classes.keys() - tree.leaves.keys() - {ROOT, HOMES, GUEST_POOL}
+    commands += [f"class del dev {device} classid 1:{number:x}" for number in sorted(gone)]
+    for parent, number, rate in _inner(tree):
+        shown = now.classes[number]
+        if (shown.rate, shown.ceil) != (shown_rate(rate), shown_rate(tree.capacity)):
+            commands.append(_class("change", device, parent, number, rate, tree.capacity))
+    shrinking: list[str] = []
+    growing: list[str] = []
+    for number, wanted in tree.leaves.items():
+        if number not in now.classes:
+            growing += _new_leaf(device, wanted, leaf)
+        elif not _same(now.classes[number], wanted):
+            shrinks = kbit_of(now.classes[number].rate) > wanted.rate
+            (shrinking if shrinks else growing).append(_leaf_class("change", device, wanted))
+    return commands + shrinking + growing
+
+
+def _same(shown: Shown, wanted: Leaf) -> bool:
+    rates = (shown.rate, shown.ceil, shown.quantum, shown.parent)
+    return rates == (shown_rate(wanted.rate), shown_rate(wanted.ceil), wanted.quantum, wanted.parent)
+
+
+def _inner(tree: Tree) -> Iterator[tuple[int, int, int]]:
+    yield 0, ROOT, tree.capacity
+    yield ROOT, HOMES, tree.homes
+    yield ROOT, GUEST_POOL, tree.guests
+
+
+def _new_root(device: str, tree: Tree) -> list[str]:
+    commands = [f"qdisc replace dev {device} root handle 1: htb default {UNKNOWN:x}"]
+    commands += [_class("add", device, *row, tree.capacity) for row in _inner(tree)]
+    return [*commands, _arp_filter(device)]
+
+
+def _all_leaves(device: str, tree: Tree, leaf: str) -> list[str]:
+    return [command for wanted in tree.leaves.values() for command in _new_leaf(device, wanted, leaf)]
+
+
+def _arp_filter(device: str) -> str:
+    return f"filter replace dev {device} parent 1: protocol arp prio 1 handle 800::800 u32 match u32 0 0 flowid 1:0"
+
+
+def _new_leaf(device: str, wanted: Leaf, leaf: str) -> list[str]:
+    limit = f" limit {wanted.limit}" if leaf == "pfifo" else ""
+    queue = f"qdisc add dev {device} parent 1:{wanted.number:x} {leaf}{limit}"
+    return [_leaf_class("add", device, wanted), queue]
+
+
+def _leaf_class(verb: str, device: str, wanted: Leaf) -> str:
+    return _class(verb, device, wanted.parent, wanted.number, wanted.rate, wanted.ceil, wanted.quantum)
+
+
+def _class(
+    verb: str, device: str, parent: int, number: int, rate: int, ceil: int, quantum: int = _INNER_QUANTUM
+) -> str:
+    # Two milliseconds of the rate: enough for a late timer, too little to be felt in anybody's share.
+    burst, cburst = (max(3028, kbit * 125 // 500) for kbit in (rate, ceil))
+    above = f"{parent:x}" if parent else ""
+    return (
+        f"class {verb} dev {device} parent 1:{above} classid 1:{number:x} "
+        f"htb rate {rate}kbit ceil {ceil}kbit burst {burst}b cburst {cburst}b quantum {quantum}"
+    )

@@ -1,0 +1,76 @@
+"""How one direction of a line is divided, in whole kbit/s, so that the parts sum to the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+def guest_pool(capacity: int, guests: int, weight: float, floor: int, guest_share: float, homes_floor: int) -> int:
+    """Return what all guests together are assured, in kbit/s.
+
+    ``capacity`` and ``floor`` in kbit/s, ``weight`` the sum of the present households' weights,
+    ``homes_floor`` the sum of their floors. A guest weighs like a household of weight 1, but all
+    guests together never have more than ``guest_share`` of the line, nor eat into homes' floors.
+    """
+    if guests <= 0:
+        return 0
+    cap = int(guest_share * capacity)
+    fair = int(capacity * guests / (guests + weight))
+    pool = min(cap, max(fair, min(guests * floor, cap)))
+    return max(0, min(pool, capacity - homes_floor))
+
+
+def fill(total: int, weights: Mapping[int, float], floor: int) -> dict[int, int]:
+    """Divide ``total`` in proportion to weights, nobody below ``floor``, by water-filling.
+
+    Keys are marks; all in kbit/s. Where the floors do not fit, they scale down equally. The parts
+    sum to ``total`` exactly; what rounding leaves goes by largest remainder, then by lowest key.
+    """
+    if not weights:
+        return {}
+    even = total / len(weights)
+    if floor >= even:
+        return _round(total, dict.fromkeys(weights, even))
+    exact: dict[int, float] = {}
+    free, rest = dict(weights), float(total)
+    while True:
+        unit = rest / sum(free.values())
+        low = [key for key, weight in free.items() if weight * unit < floor]
+        if not low:
+            exact.update({key: weight * unit for key, weight in free.items()})
+            return _round(total, exact)
+        for key in low:
+            exact[key] = float(floor)
+            rest -= floor
+            del free[key]
+
+
+def _round(total: int, exact: Mapping[int, float]) -> dict[int, int]:
+    parts = {key: int(value) for key, value in exact.items()}
+    left = total - sum(parts.values())
+    order: Sequence[int] = sorted(exact, key=lambda key: (parts[key] - exact[key], key))
+    for index in range(left):
+        parts[order[index % len(order)]] += 1
+    return parts
+
+
+def max_min(capacity: float, demands: Mapping[int, float], weights: Mapping[int, float]) -> dict[int, float]:
+    """Return the weighted max-min fair allocation: what the data plane converges to.
+
+    Nobody gets more than he asks for; what one leaves is shared by weight among those who want more
+    (Bertsekas and Gallager, Data Networks, 6.5.2).
+    """
+    got: dict[int, float] = {}
+    wanting = {key: demand for key, demand in demands.items() if demand > 0}
+    got.update({key: 0.0 for key in demands if key not in wanting})
+    rest = capacity
+    while wanting:
+        unit = rest / sum(weights[key] for key in wanting)
+        done = [key for key, demand in wanting.items() if demand <= weights[key] * unit]
+        if not done:
+            got.update({key: weights[key] * unit for key in wanting})
+            return got
+        for key in done:
+            got[key] = wanting.pop(key)
+            rest -= got[key]
+    return got
