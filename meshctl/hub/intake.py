@@ -75,7 +75,7 @@ class Pace:
                 self._minute = int(now // 60)
                 self._sent.clear()
             if self._sent[node] + reports > self._most:
-                raise TooFastError(f"{node} sends more than {self._most} reports a minute; keep them and try again later")
+                raise TooFastError(f"{node} sends more than {self._most} reports a minute; keep them, try again later")
             self._sent[node] += reports
 
 
