@@ -1,0 +1,105 @@
+"""The factory of a node's own pages. Nothing happens at import."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+from pathlib import Path
+
+from flask import Flask, Response, current_app, render_template, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from meshctl.config import Config
+from meshctl.portal import join, me
+from meshctl.portal.agent_client import AgentAway, AgentClient, Refused
+from meshctl.portal.captive import join_address
+from meshctl.portal.origin import refuse_foreign
+
+BODY_LIMIT = 4096
+"""Bytes of a form; a pass needs fifty."""
+
+
+def create_portal(agent: AgentClient, config: Config) -> Flask:
+    """The pages of one node, for any client that can reach them."""
+    app = Flask("meshctl.portal", static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=BODY_LIMIT, MAX_FORM_MEMORY_SIZE=BODY_LIMIT, MAX_FORM_PARTS=8)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    style = _style()
+    app.jinja_env.globals.update(network=config.network.name, help=config.portal.help, style=style)
+    app.extensions["meshctl"] = (agent, config.portal.host)
+    policy = _content_policy(style)
+
+    def add_headers(response: Response) -> Response:
+        response.headers.update(_HEADERS)
+        response.headers["Content-Security-Policy"] = policy
+        return response
+
+    app.before_request(_refuse_large)
+    app.before_request(refuse_foreign)
+    app.after_request(add_headers)
+    app.register_blueprint(join.pages)
+    app.register_blueprint(me.pages)
+    app.add_url_rule("/health", "health", _health, methods=["GET"])
+    app.register_error_handler(AgentAway, _agent_away)
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(HTTPException, _http_fault)
+    app.jinja_env.globals["own_address"] = join_address(config)
+    for name in app.jinja_env.list_templates(extensions=["html"]):
+        app.jinja_env.get_template(name)  # compiled now, not while the first phone waits
+    return app
+
+
+# The referrer stays off other sites; "no-referrer" would make a browser call our own forms' origin "null".
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def _style() -> str:
+    sheet = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
+    lines = [line.strip() for line in sheet.splitlines()]
+    bars = [f".b{step}{{inline-size:{step}%}}" for step in range(0, 101, 5)]
+    return "".join(line for line in [*lines, *bars] if line and not line.startswith("/*"))
+
+
+def _content_policy(style: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+def _refuse_large() -> None:
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise RequestEntityTooLarge  # a button whose form is never read must refuse too
+
+
+def _health() -> Response:
+    return Response("ok\n", mimetype="text/plain")
+
+
+def _agent_away(fault: AgentAway) -> tuple[str, int, dict[str, str]]:
+    current_app.logger.warning("%s", fault)
+    return render_template("fault.html", fault="away"), 503, {"Retry-After": "5"}
+
+
+def _refused(fault: Refused) -> tuple[str, int, dict[str, str]]:
+    if fault.code == "unknown-device":
+        return render_template("elsewhere.html", line=None), 409, {}
+    current_app.logger.warning("the agent refused %s: %s: %s", request.endpoint, fault.code, fault)
+    return render_template("fault.html", fault="busy" if fault.code == "busy" else "away"), 503, {"Retry-After": "5"}
+
+
+def _http_fault(fault: HTTPException) -> Response:
+    code = fault.code or 500
+    if code == 500:
+        logging.getLogger("meshctl.portal").error("a page failed: %s", request.path, exc_info=fault)
+    response = Response(render_template("fault.html", fault=str(code)), status=code, mimetype="text/html")
+    allowed = getattr(fault, "valid_methods", None)
+    if allowed:
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response

@@ -1,0 +1,69 @@
+"""Joining and leaving: the join page, the one button, "you are online"."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from meshctl.portal.agent_client import AgentClient, Refused
+from meshctl.portal.figures import LineFigures, line_figures, span
+from meshctl.wire import DeviceView
+
+pages = Blueprint("join", __name__)
+
+
+def agent() -> AgentClient:
+    """The agent of this node."""
+    client: AgentClient = current_app.extensions["meshctl"][0]
+    return client
+
+
+def client_address() -> str:
+    """The other end of the TCP connection, whatever headers say; a link-local zone is left out."""
+    return str(request.environ.get("REMOTE_ADDR", "")).partition("%")[0]
+
+
+def line_now() -> LineFigures | None:
+    """The line as everybody may see it, or ``None`` where this node has none."""
+    line = agent().line()
+    return None if line is None else line_figures(line)
+
+
+@pages.get("/")
+def home() -> str:
+    """The join page for a visitor, "you are online" for whoever has joined."""
+    try:
+        view = agent().device(client_address())
+    except Refused as fault:
+        if fault.code != "unknown-device":
+            raise
+        return render_template("elsewhere.html", line=line_now())
+    if view.state == "visitor":
+        return render_template("join.html", line=line_now())
+    return _online(view)
+
+
+@pages.post("/join")
+def press() -> Response:
+    """Ask to join; the answer leaves only after the firewall is open."""
+    agent().join(client_address())
+    return redirect("/online", 303)
+
+
+@pages.get("/online")
+def online() -> str | Response:
+    """What a device that has joined needs to know first."""
+    view = agent().device(client_address())
+    return redirect("/") if view.state == "visitor" else _online(view)
+
+
+@pages.post("/leave")
+def leave() -> Response:
+    """Ask to leave; the answer leaves only after the firewall is shut."""
+    agent().leave(client_address())
+    return redirect("/", 303)
+
+
+def _online(view: DeviceView) -> str:
+    left = None if view.expires_in is None else span(view.expires_in)
+    return render_template("online.html", view=view, left=left, line=line_now())

@@ -1,0 +1,58 @@
+"""What concerns one person: my share, belonging to a home by its pass, what we keep."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from meshctl.portal.agent_client import Refused
+from meshctl.portal.figures import FEW, rate, span, volume
+from meshctl.portal.join import agent, client_address
+from meshctl.portal.passes import read_pass
+
+pages = Blueprint("me", __name__)
+
+_STATUS = {"unreadable": 422, "wrong-pass": 422, "too-many-tries": 429}
+
+
+@pages.get("/share")
+def share() -> str | Response:
+    """This device's own figures, exact: they are nobody else's."""
+    view = agent().device(client_address())
+    if view.state == "visitor":
+        return redirect("/")
+    left = None if view.expires_in is None else span(view.expires_in)
+    homes = view.homes if view.homes >= FEW else None
+    return render_template("share.html", view=view, left=left, homes=homes, rate=rate, volume=volume)
+
+
+@pages.get("/pass")
+def pass_form() -> str:
+    """The form for a home's pass."""
+    return render_template("pass.html", fault=None, text="")
+
+
+@pages.post("/pass")
+def link() -> Response | tuple[str, int]:
+    """Let this device belong to the home whose pass was typed."""
+    text = request.form.get("pass", "")[:64]
+    household_pass = read_pass(text)
+    if household_pass is None:
+        return _again("unreadable", text)
+    try:
+        agent().link(client_address(), household_pass)
+    except Refused as refusal:
+        if refusal.code not in _STATUS:
+            raise
+        return _again(refusal.code, text)
+    return redirect("/share", 303)
+
+
+@pages.get("/keep")
+def keep() -> str:
+    """What is kept and what never is; true of this node without asking it."""
+    return render_template("keep.html")
+
+
+def _again(fault: str, text: str) -> tuple[str, int]:
+    return render_template("pass.html", fault=fault, text=text), _STATUS[fault]

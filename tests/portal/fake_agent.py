@@ -1,0 +1,131 @@
+"""A small honest agent: the portal's verbs on a real unix socket, truth in memory."""
+
+from __future__ import annotations
+
+import ipaddress
+import socketserver
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from meshctl.wire import DeviceView, LineView, Slice, WireError, as_table, decode_line, encode_line, failure
+
+GOOD_PASS = "7KQ2-M9XD-0TTR-1V5Z"
+TRIES = 3
+
+
+class FakeAgent:
+    """Knows the devices in ``seen``; anything else is an unknown device. ``asked`` lists all requests."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seen: dict[str, str] = {}
+        self.asked: list[dict[str, Any]] = []
+        self.homes, self.guests, self.busy, self.uplink, self.has_line = 12, 3, 0.4, True, True
+        self.refusal: tuple[str, str] | None = None
+        self.raw_reply: bytes | None = None
+        self.before_join: Callable[[], None] = lambda: None
+        self.wrong = 0
+        self._server: _Server | None = None
+
+    def start(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self._server = _Server(self)
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def stop(self) -> None:
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server.hang_up()
+            self._server = None
+        self.path.unlink(missing_ok=True)
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(request)
+        if self.refusal:
+            return failure(*self.refusal)
+        if request == {"verb": "line"}:
+            return {"ok": True, "line": as_table(self._line()) if self.has_line else None}
+        verbs = {"device": self._device, "join": self._join, "leave": self._leave, "link": self._link}
+        expected = {"verb", "address", "pass"} if request.get("verb") == "link" else {"verb", "address"}
+        if request.get("verb") not in verbs or set(request) != expected:
+            return failure("bad-request", "a verb and its fields")
+        try:
+            ipaddress.ip_address(request["address"])
+        except ValueError:
+            return failure("bad-request", "address is an IPv4 or IPv6 address")
+        if request["address"] not in self.seen:
+            return failure("unknown-device", "no device is seen behind that address")
+        return verbs[request["verb"]](request)
+
+    def _device(self, request: dict[str, Any]) -> dict[str, Any]:
+        state = self.seen[request["address"]]
+        down = None if state == "visitor" or not self.has_line else Slice(4.1e6, 20e6, 1_234_567_890)
+        up = None if state == "visitor" or not self.has_line else Slice(512e3, 5e6, 98_700_000)
+        view = DeviceView(
+            state=state,  # type: ignore[arg-type]
+            household="7KQ2" if state == "household" else None,
+            expires_in=None if state == "visitor" else 86_000.0,
+            homes=self.homes,
+            guests=self.guests,
+            down=down,
+            up=up,
+        )
+        return {"ok": True, "device": as_table(view)}
+
+    def _join(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.before_join()
+        if self.seen[request["address"]] == "visitor":
+            self.seen[request["address"]] = "guest"
+        return self._device(request)
+
+    def _leave(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.seen[request["address"]] = "visitor"
+        return self._device(request)
+
+    def _link(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self.wrong >= TRIES:
+            return failure("too-many-tries", "wait ten minutes")
+        if request["pass"] != GOOD_PASS:
+            self.wrong += 1
+            return failure("wrong-pass", "no household has this pass")
+        self.seen[request["address"]] = "household"
+        return self._device(request)
+
+    def _line(self) -> LineView:
+        return LineView("uplink", 20.0, 5.0, self.homes, self.guests, 4.1, self.busy, self.uplink)
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def __init__(self, agent: FakeAgent) -> None:
+        self.agent = agent
+        self.open: set[Any] = set()
+        super().__init__(str(agent.path), _Conversation)
+
+    def hang_up(self) -> None:
+        for connection in list(self.open):
+            connection.shutdown(2)
+
+
+class _Conversation(socketserver.StreamRequestHandler):
+    server: _Server
+
+    def handle(self) -> None:
+        self.server.open.add(self.request)
+        try:
+            for line in self.rfile:
+                self.wfile.write(self._reply(line))
+        finally:
+            self.server.open.discard(self.request)
+
+    def _reply(self, line: bytes) -> bytes:
+        agent = self.server.agent
+        try:
+            reply = encode_line(agent.answer(decode_line(line)))
+        except WireError as fault:
+            reply = encode_line(failure("bad-request", str(fault)))
+        return reply if agent.raw_reply is None else agent.raw_reply
