@@ -1,0 +1,112 @@
+"""`meshctl lab …`: what a person types."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from meshctl.lab import place as places
+from meshctl.lab.entry import system_environment
+from meshctl.lab.fault import LabError, TopologyError
+from meshctl.lab.handle import Lab, find_lab, raise_lab, start_lab
+
+_NAME = click.option("--name", default="lab", show_default=True, help="Which lab.")
+
+
+@click.group()
+def lab() -> None:
+    """Raise a neighbourhood in network namespaces: real services, real clients, no hardware."""
+
+
+@lab.command()
+@click.option("--topology", type=click.Path(path_type=Path), help="A TOML file; without it, one street.")
+@click.option("--name", default=None, help='What to call it; "lab" unless the topology says.')
+@click.option("--foreground", is_flag=True, help="Stay until Ctrl-C, then end the lab.")
+def up(topology: Path | None, name: str | None, foreground: bool) -> None:
+    """Raise a lab and return when all of it is ready."""
+    try:
+        if not foreground:
+            _show(start_lab(topology, name, say=_say).status())
+            return
+        with raise_lab(topology, name, say=_say) as raised:
+            _show(raised.status())
+            click.echo("It stays up until Ctrl-C.")
+            _wait_for_interrupt()
+    except TopologyError as fault:
+        click.echo(f"meshctl: {fault}", err=True)
+        sys.exit(2)
+
+
+@lab.command()
+@_NAME
+@click.option("--json", "as_json", is_flag=True, help="For a script.")
+def status(name: str, as_json: bool) -> None:
+    """List members, addresses, processes and URLs."""
+    found = find_lab(name).status()
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    else:
+        _show(found)
+
+
+@lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@_NAME
+@click.argument("member")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def execute(name: str, member: str, command: tuple[str, ...]) -> None:
+    """Run a command inside a node, a phone or "internet"; its exit code is passed on."""
+    found = find_lab(name)
+    found.member(member)
+    code = subprocess.call(found.command(member, command), env=system_environment())
+    sys.exit(code if code >= 0 else 128 - code)
+
+
+@lab.command()
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="All labs of yours.")
+def down(name: str | None, everything: bool) -> None:
+    """End a lab, and clear what a killed one left."""
+    wanted = places.places() if everything else [places.place_of(name or "lab")]
+    for place in wanted:
+        if places.lives(place):
+            Lab(place).down()
+            click.echo(f"{place.name}: ended")
+        elif place.folder.exists() or place.lock.exists():
+            places.clear(place)
+            click.echo(f"{place.name}: cleared what it left")
+        elif name:
+            raise LabError(f"no lab {place.name!r} is running, and none left anything.")
+    if not wanted:
+        click.echo("no lab is running")
+
+
+def _say(step: str) -> None:
+    click.echo(f"  {step}")
+
+
+def _wait_for_interrupt() -> None:
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        click.echo("\nending the lab")
+
+
+def _show(found: dict[str, Any]) -> None:
+    click.echo(f"lab {found['name']}: {'ready' if found['ready'] else 'waiting: ' + '; '.join(found['lacking'][:3])}")
+    for member in found["members"]:
+        services = ", ".join(_service(service) for service in member["services"])
+        addresses = " ".join([member["ipv4"] or "-", *member["ipv6"]])
+        click.echo(f"  {member['name']:<16} {member['kind']:<9} {addresses:<48} {services}")
+    for name, url in found["urls"].items():
+        click.echo(f"  {url:<25} {'the hub' if name == 'hub' else f'the pages as {name} sees them'}")
+
+
+def _service(service: dict[str, Any]) -> str:
+    restarts = f", {service['restarts']} restarts" if service["restarts"] else ""
+    return f"{service['name']} ({service['state']}{restarts})"

@@ -1,0 +1,123 @@
+"""A neighbour's device: a namespace with eth0 and a real DHCP client."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from pathlib import Path
+
+from meshctl.lab import kernel
+from meshctl.lab.ground import ROOM
+from meshctl.lab.kernel import ip
+from meshctl.lab.launch import Launcher, in_member
+from meshctl.lab.node import Node
+from meshctl.lab.supervisor import Spec
+from meshctl.lab.topology import Client
+
+DEVICE = "eth0"
+SCRIPT = ROOM / "bin" / "lease"
+
+_LEASE = """#!/bin/sh
+# Told by udhcpc ($1), dhclient or dhcpcd ($reason): puts a lease's address, route and resolver in place.
+write_resolvers() {
+    : >/etc/resolv.conf
+    for server in "$@"; do echo "nameserver $server" >>/etc/resolv.conf; done
+}
+case "${1:-$reason}" in
+bound | renew)
+    ip -4 addr replace "$ip/$mask" dev "$interface" && ip -4 route replace default via "${router%% *}" dev "$interface"
+    write_resolvers $dns ;;
+BOUND | RENEW | REBIND | REBOOT)
+    if [ -z "$if_up" ]; then
+        ip -4 addr replace "$new_ip_address/$new_subnet_mask" dev "$interface" &&
+            ip -4 route replace default via "${new_routers%% *}" dev "$interface"
+    fi
+    write_resolvers $new_domain_name_servers ;;
+deconfig) ip -4 addr flush dev "$interface"; ip link set "$interface" up ;;
+PREINIT) ip link set "$interface" up ;;
+EXPIRE | FAIL | RELEASE | STOP) [ -n "$if_up" ] || ip -4 addr flush dev "$interface" ;;
+esac
+"""
+
+_DHCLIENT = """option captive-portal code 114 = text;
+request subnet-mask, routers, domain-name-servers, captive-portal;
+timeout 60;
+retry 1;
+backoff-cutoff 2;
+initial-interval 1;
+"""
+
+_DHCPCD = """ipv4only
+noarp
+clientid
+option subnet_mask, routers, domain_name_servers
+"""
+
+
+def write_programs() -> None:
+    """Write what the clients of all phones share."""
+    for file, text, mode in (
+        (SCRIPT, _LEASE, 0o755),
+        (ROOM / "dhclient.conf", _DHCLIENT, 0o644),
+        (ROOM / "dhcpcd.conf", _DHCPCD, 0o644),
+    ):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="ascii")
+        file.chmod(mode)
+
+
+def hardware_of(name: str) -> str:
+    """A locally administered hardware address, the same at every raising."""
+    digits = hashlib.sha256(name.encode()).hexdigest()
+    return ":".join(["02", *(digits[at : at + 2] for at in range(0, 10, 2))])
+
+
+class Phone:
+    """A member that a neighbour carries. ``number`` counts the phones of its node."""
+
+    def __init__(self, name: str, node: Node, client: Client, number: int) -> None:
+        self.name, self.node, self.client, self.number = name, node, client, number
+        self.hardware = hardware_of(name)
+
+    def build(self, offloads: bool) -> None:
+        """Make its namespace and associate it."""
+        ip([f"netns add {self.name}"])
+        namespace = Path("/etc/netns", self.name)
+        namespace.mkdir()
+        (namespace / "resolv.conf").write_text("", encoding="ascii")
+        self.node.attach(self.name, self.hardware, offloads)
+        with kernel.inside_net(self.name):
+            kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.accept_ra", "1")
+            kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.router_solicitation_delay", "0")
+        lines = ["link set lo up", f"link set {DEVICE} up"]
+        if self.client == "static":
+            own = ipaddress.ip_interface(self.node.table.ipv4)
+            assert isinstance(own, ipaddress.IPv4Interface)
+            address = own.network.broadcast_address - 1 - self.number
+            lines += [f"addr add {address}/{own.network.prefixlen} dev {DEVICE}", f"route add default via {own.ip}"]
+            (namespace / "resolv.conf").write_text(f"nameserver {own.ip}\n", encoding="ascii")
+        ip(lines, self.name)
+
+    def specs(self, launcher: Launcher) -> list[Spec]:
+        """Its DHCP client, in the foreground, with its leases on tmpfs."""
+        scratch = ROOM / "phones" / self.name
+        scratch.mkdir(parents=True)
+        match self.client:
+            case "udhcpc":
+                argv = ["udhcpc", "-f", "-i", DEVICE, "-s", str(SCRIPT), "-t", "10", "-T", "1", "-A", "1", "-O", "114"]
+            case "dhclient":
+                argv = ["dhclient", "-4", "-d", "-sf", str(SCRIPT), "-cf", str(ROOM / "dhclient.conf")]
+                argv += ["-lf", str(scratch / "leases"), "-pf", str(scratch / "pid"), DEVICE]
+            case "dhcpcd":
+                # It keeps its files at fixed places: each phone gets its own.
+                private = "mount -t tmpfs none /run/dhcpcd; mount -t tmpfs none /var/lib/dhcpcd; "
+                argv = ["sh", "-c", f'{private}exec "$@"', "sh"]
+                argv += ["dhcpcd", "-B", "-f", str(ROOM / "dhcpcd.conf"), "-c", str(SCRIPT), DEVICE]
+            case "static":
+                return []
+        return [Spec(self.name, "client", in_member(self.name, *argv), launcher.environment())]
+
+    def addresses(self) -> tuple[str | None, list[str]]:
+        """Its IPv4 address and its usable global IPv6 addresses now."""
+        with kernel.inside_net(self.name):
+            return kernel.address4(DEVICE), kernel.addresses6(DEVICE)
