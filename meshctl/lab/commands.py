@@ -61,6 +61,7 @@ def status(name: str, as_json: bool) -> None:
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def execute(name: str, member: str, command: tuple[str, ...]) -> None:
     """Run a command inside a node, a phone or "internet"; its exit code is passed on."""
+    command = command[1:] if command[:1] == ("--",) else command
     found = find_lab(name)
     found.member(member)
     code = subprocess.call(found.command(member, command), env=system_environment())

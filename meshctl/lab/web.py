@@ -100,7 +100,7 @@ class Conversation:
         if method == "POST":
             return Reply(200, f'{{"received": {received}}}\n'.encode(), "application/json")
         if path == "/address":
-            return Reply(200, f"{self.writer.get_extra_info('peername')[0]}\n".encode())
+            return Reply(200, f"{self.writer.get_extra_info('peername')[0]}".removeprefix("::ffff:").encode() + b"\n")
         if method not in ("GET", "HEAD"):
             return Reply(405, b"GET, HEAD or POST\n")
         return reply_to(host, path)
