@@ -21,7 +21,7 @@ RULES: tuple[str, ...] = (
     "What was carried is given for the whole network only, in bytes rounded to two significant digits.",
     f"An hour in which fewer than {LEAST} homes and guests together were present at once is left out.",
     f"While fewer than {LEAST} homes and guests together are present, what was carried is withheld.",
-    "Nothing is given for one node, one home, one guest or one device.",
+    "No figure is split by node, home, guest or device.",
 )
 """The rules as anybody may read them, in the order in which they are applied."""
 

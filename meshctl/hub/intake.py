@@ -95,10 +95,12 @@ class Intake:
         refused: list[dict[str, Any]] = []
         for envelope in envelopes:
             try:
-                good.setdefault(envelope.node, []).append(_verified(envelope, keys))
+                health = _verified(envelope, keys)
             except WireError as fault:
                 self._tally.add(fault.code)
                 refused.append({**_claimed(envelope), "reason": fault.code})
+            else:
+                good.setdefault(envelope.node, []).append(health)
         for name, reports in good.items():
             self._pace.admit(name, len(reports), now)
         signed = {name: Signed(keys[name].text, tuple(reports)) for name, reports in good.items()}

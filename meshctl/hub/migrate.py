@@ -24,7 +24,8 @@ def migrate(engine: Engine) -> None:
             if current_revision(connection) != HEAD:
                 _upgrade(connection)
     except SQLAlchemyError as fault:
-        raise MeshctlError(f"the hub's database cannot be used: {fault}. Check database.url and its owner.") from fault
+        what = str(fault).splitlines()[0]
+        raise MeshctlError(f"the hub's database cannot be used: {what}. Check database.url and its owner.") from fault
 
 
 def current_revision(connection: Connection) -> str | None:

@@ -64,7 +64,7 @@ class Store:
         table = schema.report
         query = select(table.c.node, func.min(table.c.repairs)).where(table.c.received >= since).group_by(table.c.node)
         with self._engine.connect() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def note_presence(self, at: float, present: int) -> None:
         """The hour of ``at`` knows that so many homes and guests were there at once."""
@@ -107,7 +107,7 @@ class Store:
         table = schema.refusal
         with self._engine.connect() as connection:
             rows = connection.execute(select(table.c.reason, table.c.count).order_by(table.c.reason))
-            return dict(rows.tuples().all())
+            return {row[0]: row[1] for row in rows}
 
     def purge(self, before: float) -> None:
         """Reports and hours older than that are gone."""
