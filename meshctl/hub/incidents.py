@@ -96,7 +96,8 @@ def _silence(name: str, standing: Standing | None, now: float) -> Iterable[Incid
         yield Incident("sun", name, "cannot be judged", reason, "Set the hub's clock; the next report puts this right.")
     elif standing and state == "late":
         reason = "No report for three minutes. One that was only delayed comes by itself."
-        yield Incident("sun", name, "is late", reason, "Wait until ten minutes have passed.", standing.received)
+        remedy = "Nothing yet: after ten minutes it counts as offline."
+        yield Incident("sun", name, "is late", reason, remedy, standing.received)
     elif standing and state == "offline":
         reason = "No report for ten minutes: it has no power, or no way to the hub."
         remedy = (
@@ -109,28 +110,31 @@ def _failing_facts(standing: Standing) -> Iterable[Incident]:
     uncertainty = 0.0 if standing.trusted else standing.gap or 0.0
     for fact, held in standing.facts.items():
         if is_failing(held):
-            reason = f"The node says: {held.error}." if held.error else "The node does not say why."
-            remedy = remedy_for(fact, standing.name)
-            headline = f"cannot vouch for its {fact.replace('_', ' ').replace('-', ' ')}"
+            headline, remedy = _words_for(fact, standing.name)
+            reason = f"{held.error.rstrip('.') or 'The node does not say why'}."
             yield Incident("sun", standing.name, headline, reason, remedy, held.since, uncertainty)
 
 
-_REMEDIES = {
-    "disk": "Free space or replace the card; the node keeps working from memory until then.",
-    "temperature": "Give the board air or shade.",
-    "clock": "Check that the node reaches a time server; until then its times are the hub's.",
-    "uplink": "Check the cable and the line's modem, then call the provider.",
-    "resolver": "Restart dnsmasq on the node and read its log.",
-    "power": "Use the power supply that belongs to the board, with a short cable.",
+_FACTS = {
+    "processor": ("is overloaded", 'Look at "top" on the node: something there is not ours, or it serves too many.'),
+    "memory": ("is short of memory", "Restart the node at a quiet hour; if it comes back, report it with its version."),
+    "disk": ("has trouble with its disk", "Free space or replace the card; the node serves on from memory until then."),
+    "heat": ("is too hot", "Move the board out of the sun, or give its box a vent."),
+    "power": ("has too weak a power supply", "Use the supply that belongs to the board, with a short cable."),
+    "uplink": ("has lost its line", "Check the cable, then the line's modem, then call the provider."),
+    "resolver": ("cannot look up names", "Restart dnsmasq on the node and read its log."),
+    "rogue-dhcp": ("has a rival that gives out addresses", "Ask who plugged in a router there lately."),
+    "rogue-ra": ("has a rival router", "Ask who plugged in a router there lately."),
+    "address-conflict": ("sees two devices with one address", "Look for a device whose address was set by hand."),
 }
+"""What a fact that fails means, and what to do, by the names that nodes give their facts."""
 
 
-def remedy_for(fact: str, node: str) -> str:
-    """What to do about a fact that fails."""
-    for word, remedy in _REMEDIES.items():
-        if word in fact:
-            return remedy
-    return f'Log in to {node} and run "meshctl status": it shows each fact with its remedy.'
+def _words_for(fact: str, node: str) -> tuple[str, str]:
+    if fact in _FACTS:
+        return _FACTS[fact]
+    remedy = f'Log in to {node} and run "meshctl status": it shows each fact with its remedy.'
+    return f"has trouble with its {fact.replace('_', ' ').replace('-', ' ')}", remedy
 
 
 def _repairs(name: str, count: int) -> Iterable[Incident]:

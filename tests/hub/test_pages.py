@@ -59,7 +59,7 @@ def test_a_failing_fact_comes_with_its_reason_and_remedy(client: FlaskClient, el
     report(client, farm, farm.health())
     page = client.get("/").text
     assert "One thing needs you. 1 of 2 nodes is fine." in page
-    assert "elm cannot vouch for its resolver" in page
+    assert "elm cannot look up names" in page
     assert "no answer" in page
     assert "Restart dnsmasq" in page
     assert "battery" not in page
