@@ -47,7 +47,7 @@ def as_ordinary_user(folder: Path) -> list[str]:
 
 @contextmanager
 def postgresql() -> Iterator[str]:
-    """A running server; its URL up to the name of the database."""
+    """A running server; its URL."""
     programs = find_programs()
     folder = Path(tempfile.mkdtemp(prefix="meshctl-pg-"))
     try:
@@ -72,9 +72,9 @@ def postgresql() -> Iterator[str]:
             server = subprocess.Popen([*user, *serve], stdout=log, stderr=log)
         try:
             _wait_until_ready(programs, folder, server)
-            yield f"postgresql+psycopg://mesh@/{{}}?host={folder}"
+            yield f"postgresql+psycopg://mesh@/postgres?host={folder}"
         finally:
-            server.send_signal(signal.SIGINT)
+            server.send_signal(signal.SIGQUIT)  # at once: nothing here is kept
             server.wait(30)
     finally:
         shutil.rmtree(folder)
