@@ -47,7 +47,7 @@ class Internet:
         certificate = ROOM / "internet.pem"
         words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj /CN=internet"
         kernel.run(["openssl", *words.split(), "-keyout", str(certificate), "-out", str(certificate)])
-        web = in_member(self.name, *python("meshctl.lab.web", str(certificate)))
+        web = in_member(self.name, *python("meshctl.lab.web", str(certificate), self.table.ipv4, self.table.ipv6))
         environment = launcher.environment()
         return [
             Spec(self.name, "resolver", resolver, environment),

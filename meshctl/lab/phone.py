@@ -89,6 +89,7 @@ class Phone:
         with kernel.inside_net(self.name):
             kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.accept_ra", "1")
             kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.router_solicitation_delay", "0")
+            kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.router_solicitation_interval", "1")
         lines = ["link set lo up", f"link set {DEVICE} up"]
         if self.client == "static":
             own = ipaddress.ip_interface(self.node.table.ipv4)

@@ -135,26 +135,29 @@ async def _hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     await Conversation(reader, writer).hold()
 
 
-async def serve(plain: socket.socket, secure: socket.socket, echo: socket.socket, context: ssl.SSLContext) -> None:
+async def serve(
+    plain: socket.socket, secure: socket.socket, echoes: list[socket.socket], context: ssl.SSLContext
+) -> None:
     """Serve on these sockets for ever."""
-    loop = asyncio.get_running_loop()
-    await loop.create_datagram_endpoint(Echo, sock=echo)
+    for echo in echoes:
+        await asyncio.get_running_loop().create_datagram_endpoint(Echo, sock=echo)
     web = await asyncio.start_server(_hold, sock=plain, limit=_HEAD_LIMIT * 16)
     safe = await asyncio.start_server(_hold, sock=secure, ssl=context, limit=_HEAD_LIMIT * 16)
     notify("READY=1")
     await asyncio.gather(web.serve_forever(), safe.serve_forever())
 
 
-def main(certificate: str) -> None:
-    """Bind and serve."""
+def main(certificate: str, *addresses: str) -> None:
+    """Bind and serve; the echo answers from each of ``addresses``, as a client that asked it expects."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    echo = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    echo.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    # Replies leave from the address that was asked: the one global address of each family.
-    echo.bind(("::", ECHO_PORT))
-    asyncio.run(serve(listen_tcp("::", 80), listen_tcp("::", 443), echo, context))
+    echoes = []
+    for address in addresses:
+        echo = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        echo.bind((address, ECHO_PORT))
+        echoes.append(echo)
+    asyncio.run(serve(listen_tcp("::", 80), listen_tcp("::", 443), echoes, context))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
