@@ -25,6 +25,7 @@ _THREADS = 4
 def run(config: HubConfig) -> int:
     """Serve the hub; the exit code. Raises `MeshctlError` when it cannot start."""
     logging.basicConfig(format="%(name)s: %(message)s")
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue of one is no news
     roster = Roster(Path(config.fleet.nodes))
     engine = open_engine(config.database.url)
     migrate(engine)
