@@ -134,7 +134,7 @@ class Listeners:
             self._doors.append(door)
 
     def run(self) -> None:
-        """Serve until `stop` is called, then finish what was begun, for at most two seconds."""
+        """Serve until `stop` is called, then finish what was begun, for two seconds or as long as the agent takes."""
         while not self._stopping:
             wasyncore.loop(timeout=1.0, use_poll=True, map=self._map, count=1)
         for door in self._doors:
@@ -142,15 +142,15 @@ class Listeners:
         until = time.monotonic() + 2.0
         while self._is_working() and time.monotonic() < until:
             wasyncore.loop(timeout=0.05, use_poll=True, map=self._map, count=1)
-        self._workers.shutdown(timeout=1)
+        self._workers.shutdown(timeout=7)  # longer than anybody waits for the agent
         self._captive_worker.shutdown(timeout=1)
         wasyncore.close_all(self._map)
 
     def stop(self) -> None:
         """Make `run` return. May be called from a signal or another thread."""
         if not self._stopping:
+            self._doors[0].pull_trigger()  # first: once told, the loop may close its end at any moment
             self._stopping = True
-            self._doors[0].pull_trigger()
 
     def _is_working(self) -> bool:
         return any(

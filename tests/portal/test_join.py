@@ -97,5 +97,5 @@ def test_only_the_peer_address_counts(header: str, ask: Ask, fake: FakeAgent) ->
 
 def test_a_browser_behind_a_relay_is_told_where_it_is(ask: Ask, fake: FakeAgent) -> None:
     fake.seen = {}
-    assert "You are not on our Wi-Fi" in ask("GET", "/", Host="127.0.0.1:18080").text
+    assert "You are not on our Wi\u2011Fi" in ask("GET", "/", Host="127.0.0.1:18080").text
     assert ask("POST", "/join", "", Host="127.0.0.1:18080").status == 409

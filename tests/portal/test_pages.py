@@ -77,7 +77,7 @@ def test_fewer_than_five_homes_give_no_number_away(homes: int, ask: Ask, fake: F
     fake.seen[HERE] = "guest"
     pages.append(ask("GET", "/share").text)
     for page in pages:
-        assert re.search(r"Homes sharing the line</dt><dd>fewer than 5<", page)
+        assert re.search(r"Homes sharing now</dt><dd>fewer than 5<", page)
     assert "slice" not in re.sub(r"<style>.*?</style>", "", pages[0])
     assert 'class="b20"' in pages[0], "the bar is no finer than the word"
 
@@ -85,7 +85,7 @@ def test_fewer_than_five_homes_give_no_number_away(homes: int, ask: Ask, fake: F
 def test_five_homes_are_a_number(ask: Ask, fake: FakeAgent) -> None:
     fake.homes, fake.busy = FEW, 0.35
     page = ask("GET", "/").text
-    assert re.search(r"Homes sharing the line</dt><dd>5<", page)
+    assert re.search(r"Homes sharing now</dt><dd>5<", page)
     assert "4.1 Mbit/s" in page
     assert 'class="b35"' in page
 
