@@ -118,17 +118,14 @@ class Conversation:
         self.writer.write("\r\n".join(lines).encode())
 
 
-class Echo(asyncio.DatagramProtocol):
-    """Sends every datagram back."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way back."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        """Return what came."""
-        self.transport.sendto(data, addr)
+def echo_all(channel: socket.socket) -> None:
+    """Send every datagram that waits back to where it came from."""
+    while True:
+        try:
+            words, sender = channel.recvfrom(65536)
+            channel.sendto(words, sender)
+        except OSError:
+            return
 
 
 async def _hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -140,7 +137,7 @@ async def serve(
 ) -> None:
     """Serve on these sockets for ever."""
     for echo in echoes:
-        await asyncio.get_running_loop().create_datagram_endpoint(Echo, sock=echo)
+        asyncio.get_running_loop().add_reader(echo, echo_all, echo)
     web = await asyncio.start_server(_hold, sock=plain, limit=_HEAD_LIMIT * 16)
     safe = await asyncio.start_server(_hold, sock=secure, ssl=context, limit=_HEAD_LIMIT * 16)
     notify("READY=1")
@@ -154,6 +151,7 @@ def main(certificate: str, *addresses: str) -> None:
     echoes = []
     for address in addresses:
         echo = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        echo.settimeout(0)
         echo.bind((address, ECHO_PORT))
         echoes.append(echo)
     asyncio.run(serve(listen_tcp("::", 80), listen_tcp("::", 443), echoes, context))
