@@ -1,0 +1,164 @@
+"""What must hold on a board that the playbook has been run on."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.deploy.machine import Machine
+from tests.deploy.play import NAME, Playbook
+from tests.deploy.steps import claim, step, until
+from tests.deploy.street import (
+    BOARD_MANAGEMENT,
+    INTERNET4,
+    INTERNET6,
+    NODE4,
+    PAGE,
+    PHONE_HARDWARE,
+    Street,
+)
+
+SERVICES = ("agent", "watch", "portal", "hub", "dnsmasq")
+SOCKETS = ("agent", "portal", "captive", "hub")
+PORTAL = "mesh.home"
+HUB = f"http://{BOARD_MANAGEMENT}:8090"
+
+_NET_ADMIN, _NET_RAW = 1 << 12, 1 << 13
+_CAPABILITIES = {"agent": _NET_ADMIN, "watch": _NET_RAW, "portal": 0, "hub": 0}
+_EXPOSURE_LIMIT = {"portal": 2.5, "hub": 2.5}
+
+
+def services_run(machine: Machine) -> None:
+    """Every unit is active, none has failed, none restarts."""
+    units = [f"meshctl-{name}.service" for name in SERVICES] + [f"meshctl-{name}.socket" for name in SOCKETS]
+    with step("every service runs") as now:
+        for unit in units:
+            ask = ["systemctl", "is-active", unit]
+            until(lambda a=ask: machine.inside(*a, check=False).strip(), lambda s: s == "active", unit)  # type: ignore[misc]
+        failed = machine.inside("systemctl", "--failed", "--no-legend", "--plain", check=False).strip()
+        claim(failed == "", f"failed units:\n{failed}")
+        restarts = {name: _property(machine, name, "NRestarts") for name in SERVICES}
+        claim(set(restarts.values()) == {"0"}, f"services restarted: {restarts}")
+        now.say(f"{len(units)} units active, none failed, none restarted")
+
+
+def services_have_only_what_they_need(machine: Machine) -> None:
+    """Each process has its own user, the promised capabilities and no way to gain more."""
+    with step("each service has only what it needs") as now:
+        for name, capabilities in _CAPABILITIES.items():
+            status = machine.inside("cat", f"/proc/{_property(machine, name, 'MainPID')}/status")
+            fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+            for kind in ("CapEff", "CapPrm", "CapBnd", "CapAmb"):
+                claim(int(fields[kind], 16) == capabilities, f"{name}: {kind} is {fields[kind]}")
+            claim(fields["NoNewPrivs"] == "1", f"{name} may gain privileges")
+            claim(fields["Seccomp"] == "2", f"{name} may make any system call")
+            uid = machine.inside("id", "-u", f"meshctl-{name}").strip()
+            claim(set(fields["Uid"].split()) == {uid}, f"{name} runs as {fields['Uid']}, not as meshctl-{name}")
+        for name in ("portal", "hub"):
+            fault = _read_as(machine, name, "/var/lib/meshctl/node.key")
+            claim("denied" in fault or "No such file" in fault, f"{name} can read the node's key: {fault}")
+        now.say(f"exposure {_exposures(machine)}")
+
+
+def phone_joins(street: Street) -> None:
+    """A phone gets addresses, is a visitor, presses the button and is online, IPv4 and IPv6."""
+    with step("a phone gets its addresses") as now:
+        address, router, resolver = street.lease()
+        claim(router == NODE4 and resolver == NODE4, f"router {router} and resolver {resolver}, not {NODE4}")
+        address6 = until(street.phone_ipv6, bool, "the phone has an IPv6 address")
+        found = street.lookup("phone", PORTAL, NODE4)
+        claim(NODE4 in found.partition(PORTAL)[2], f"{PORTAL} is not this node: {found}")
+        now.say(f"{address} and {address6}")
+    with step("it is a visitor: led to the portal, nothing leaves"):
+        for host in (INTERNET4, f"[{INTERNET6}]"):
+            seen = street.head("phone", f"http://{host}/generate_204")
+            claim(seen == f"302 http://{PORTAL}/", f"http://{host} answered {seen}")
+        claim(not any(street.pings("phone", to) for to in (INTERNET4, INTERNET6)), "an echo came back")
+    with step("it joins by one button") as now:
+        at = ["--resolve", f"{PORTAL}:80:{NODE4}"]
+        claim("/join" in street.get("phone", f"http://{PORTAL}/", *at), "the portal shows no button")
+        now.say(street.head("phone", f"http://{PORTAL}/join", *at, "--data", ""))
+    with step("it is online over IPv4 and IPv6"):
+        for host in (INTERNET4, f"[{INTERNET6}]"):
+            page = street.get("phone", f"http://{host}/")
+            claim(page == PAGE, f"http://{host} answered {page!r}")
+        claim(all(street.pings("phone", to) for to in (INTERNET4, INTERNET6)), "no echo comes back")
+
+
+def hub_lists_the_node(street: Street) -> None:
+    """The hub accepts what the node reports, and says so on its pages."""
+    with step("the hub lists the node"):
+        until(lambda: street.get(None, f"{HUB}/api/v1/nodes"), lambda text: f'"{NAME}"' in text, "the hub's list")
+        claim(NAME in street.get(None, f"{HUB}/"), "the dashboard does not show the node")
+        claim(street.head(None, f"{HUB}/public").startswith("200"), "there is no public page")
+
+
+def nothing_about_phones_is_on_the_card(machine: Machine) -> None:
+    """No hardware address was written to the card."""
+    with step("the phone's hardware address is nowhere on the card"):
+        raw = bytes.fromhex(PHONE_HARDWARE.replace(":", ""))
+        spellings = [
+            PHONE_HARDWARE,
+            PHONE_HARDWARE.upper(),
+            PHONE_HARDWARE.replace(":", ""),
+            PHONE_HARDWARE.replace(":", "-"),
+        ]
+        for path in sorted(machine.written.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                content = path.read_bytes()
+                found = [text for text in spellings if text.encode() in content] or raw in content
+                claim(not found, f"/{path.relative_to(machine.written)} holds it")
+
+
+def going_back_and_forth_keeps_the_phone_online(street: Street, machine: Machine, playbook: Playbook) -> None:
+    """Another release takes over and hands back, by the link alone, and the phone notices nothing."""
+    first = machine.inside("readlink", "/opt/meshctl/current").strip().removeprefix("releases/")
+    with step("update to another release, and back, while the phone is online") as now, _echoes(street) as lost:
+        machine.inside("cp", "-a", f"/opt/meshctl/releases/{first}", "/opt/meshctl/releases/other")
+        for name in ("other", first):
+            begun = _property(machine, "agent", "MainPID")
+            claim(playbook.run("-e", f"release_name={name}").changed > 0, f"nothing changed for release {name}")
+            link = machine.inside("readlink", "/opt/meshctl/current").strip()
+            claim(link == f"releases/{name}", f"current is {link}, not {name}")
+            claim(_property(machine, "agent", "MainPID") != begun, "the agent was not restarted")
+    with step("no packet was lost meanwhile") as now:
+        now.say(lost[0])
+        claim(", 0% packet loss" in lost[0], lost[0])
+
+
+@contextmanager
+def _echoes(street: Street) -> Iterator[list[str]]:
+    command = ["ip", "netns", "exec", "phone", "ping", "-q", "-i", "0.2", INTERNET4]
+    result: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as echoes:
+        try:
+            yield result
+        finally:
+            echoes.send_signal(2)
+            text = echoes.communicate(timeout=10)[0]
+            result.append(next((line for line in text.splitlines() if "packet loss" in line), text))
+
+
+def _property(machine: Machine, name: str, key: str) -> str:
+    return machine.inside("systemctl", "show", "--value", f"--property={key}", f"meshctl-{name}.service").strip()
+
+
+def _read_as(machine: Machine, name: str, path: str) -> str:
+    pid = _property(machine, name, "MainPID")
+    drop = ["setpriv", f"--reuid=meshctl-{name}", f"--regid=meshctl-{name}", "--clear-groups", "--inh-caps=-all"]
+    return machine.inside("sh", "-c", f"nsenter -t {pid} -m -- {' '.join(drop)} cat {path} 2>&1 || true")
+
+
+def _exposures(machine: Machine) -> str:
+    listed = json.loads(machine.inside("systemd-analyze", "security", "--no-pager", "--json=short"))
+    figures = {}
+    for row in listed:
+        unit = re.fullmatch(r"meshctl-(.+)\.service", row["unit"])
+        if unit and unit[1] in SERVICES:
+            figures[unit[1]] = float(row["exposure"])
+    for name, limit in _EXPOSURE_LIMIT.items():
+        claim(figures[name] <= limit, f"meshctl-{name}.service is exposed {figures[name]}, more than {limit}")
+    return ", ".join(f"{name} {figure}" for name, figure in figures.items())
