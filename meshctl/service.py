@@ -62,7 +62,7 @@ def notify(state: str) -> None:
             print(f"meshctl: cannot notify the service manager: {fault}", file=sys.stderr)
 
 
-def on_stop(stop: Callable[[], None]) -> None:
+def on_stop(stop: Callable[[], object]) -> None:
     """Call ``stop`` when asked to end (SIGTERM, SIGINT). Main thread only."""
 
     def handle(_signal: int, _frame: object) -> None:

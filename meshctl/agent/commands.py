@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
 from pathlib import Path
+from typing import Any
 
 import click
 
 from meshctl.agent.services import dnsmasq_text, sysctl_text
 from meshctl.config import DEFAULT_NODE, load_node
+from meshctl.model import MeshctlError
+from meshctl.wire import LINE_LIMIT, WireError, decode_line, encode_line
 
 _config = click.option(
     "--config", "config_file", type=click.Path(path_type=Path), default=DEFAULT_NODE, show_default=True
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+
+
+class AgentError(MeshctlError):
+    """The agent refused, or is not there."""
 
 
 @click.group()
@@ -51,3 +59,82 @@ def dnsmasq(config_file: Path) -> None:
 def sysctl(config_file: Path) -> None:
     """Print the sysctl.d file that belongs to this configuration."""
     click.echo(sysctl_text(load_node(config_file)), nl=False)
+
+
+def ask(config_file: Path, request: dict[str, object], seconds: float = 10.0) -> dict[str, Any]:
+    """Ask the agent one thing over its socket. Raises `AgentError` with what it said."""
+    path = load_node(config_file).socket
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+            channel.settimeout(seconds)
+            channel.connect(str(path))
+            channel.sendall(encode_line(request))
+            with channel.makefile("rb") as lines:
+                reply = decode_line(lines.readline(LINE_LIMIT + 1))
+    except (OSError, WireError) as fault:
+        raise AgentError(f"the agent does not answer at {path}: {fault}. Is it running?") from fault
+    if not reply.get("ok"):
+        raise AgentError(str(reply.get("error", {}).get("message", "the agent refused")))
+    return reply
+
+
+@click.command()
+@_config
+@_json
+def status(config_file: Path, as_json: bool) -> None:
+    """Say how this node is: who shares the line, how it is divided, what was repaired."""
+    reply = ask(config_file, {"verb": "status"})
+    reply.pop("ok")
+    if as_json:
+        click.echo(json.dumps(reply, indent=2))
+        return
+    click.echo(f"{reply['node']}  meshctl {reply['version']}")
+    click.echo(f"  sharing now   {reply['homes']} homes, {reply['guests']} guests; {reply['joined']} devices joined")
+    for direction, tree in reply["trees"].items():
+        use = reply["use"].get(direction, {"busy": 0.0})
+        click.echo(
+            f"  line {direction:<4}     {tree['capacity_kbit'] / 1000:g} Mbit/s, {use['busy']:.0%} in use; "
+            f"homes {tree['homes_kbit'] / 1000:g}, guests {tree['guests_kbit'] / 1000:g} assured"
+        )
+    carried = ", ".join(f"{direction} {count / 1e6:,.1f} MB" for direction, count in reply["ledger"].items())
+    click.echo(f"  ledger        {carried}")
+    last = f", last: {reply['last_repair']}" if reply["last_repair"] else ""
+    click.echo(
+        f"  turns         {reply['ticks']}, {reply['tick_seconds'] * 1000:.0f} ms; repairs {reply['repairs']}{last}"
+    )
+
+
+@click.group()
+def household() -> None:
+    """Add and list households."""
+
+
+@household.command("add")
+@_config
+@_json
+@click.option("--shares", type=click.IntRange(1, 8), default=1, show_default=True)
+def household_add(config_file: Path, as_json: bool, shares: int) -> None:
+    """Add a household and print its pass, once: only a verifier of it is kept."""
+    reply = ask(config_file, {"verb": "household-add", "shares": shares})
+    if as_json:
+        click.echo(json.dumps({key: reply[key] for key in ("handle", "shares", "pass")}))
+        return
+    click.echo(f"Household {reply['handle']}. Its pass, shown only now:\n\n    {reply['pass']}\n")
+
+
+@household.command("list")
+@_config
+@_json
+def household_list(config_file: Path, as_json: bool) -> None:
+    """List households with what the line has carried for each."""
+    reply = ask(config_file, {"verb": "households"})
+    if as_json:
+        click.echo(json.dumps({key: reply[key] for key in ("households", "guests")}, indent=2))
+        return
+    click.echo("household  shares  joined      down MB      up MB")
+    for one in reply["households"]:
+        joined = "yes" if one["joined"] else "no"
+        down, up = (one["bytes"][direction] / 1e6 for direction in ("down", "up"))
+        click.echo(f"{one['handle']:<9}  {one['shares']:>6}  {joined:<6}  {down:>11,.1f}  {up:>9,.1f}")
+    down, up = (reply["guests"]["bytes"][direction] / 1e6 for direction in ("down", "up"))
+    click.echo(f"{'guests':<9}  {'':>6}  {'':<6}  {down:>11,.1f}  {up:>9,.1f}")

@@ -15,7 +15,7 @@ from meshctl.agent.store import Store
 from meshctl.config import Config
 from meshctl.model import DIRECTIONS, Device, Direction
 from meshctl.quota.meter import Count, Flow, Place, jain, meter
-from meshctl.quota.plan import FIRST_GUEST, Plan, Settings, decide
+from meshctl.quota.plan import FIRST_GUEST, Plan, Settings, Tree, decide
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class Reconciler:
         self._devices = shaped_devices(config)
         self._readings: dict[Place, Count] = store.readings()
         self._addresses: dict[str, set[str]] = {}
+        self._moved: set[int] = set()
         self._rules = ""
         self._read_at: float | None = None
         self._leaf = _LEAVES[0] if config.shaping.leaf == "auto" else config.shaping.leaf
@@ -65,6 +66,8 @@ class Reconciler:
         self._kernel.install()
         state = self._kernel.read()
         self._rules = state.table.rules
+        if self._config.shaping.leaf == "auto":
+            self._leaf = next((tree.leaf for tree in state.trees.values() if tree.leaf), self._leaf)
         households = {mark_of(household): household.handle for household in self._store.households()}
         self._members.adopt(state.table.members, households, now)
         self.tick()
@@ -111,6 +114,7 @@ class Reconciler:
             if shown.count.life
         }
         flows = meter(self._readings, counts)
+        self._moved = {mark for (_, _, mark), flow in flows.items() if flow.sent}
         self._store.record(flows, self._readings, counts)
         self._readings = counts
         for (_, direction, mark), flow in flows.items():
@@ -126,8 +130,7 @@ class Reconciler:
     def _notice(self, state: KernelState, now: float) -> None:
         self._addresses = {hardware: set(addresses) for hardware, addresses in state.table.seen.items()}
         seen = [d.mark for d in self._members.all() if d.hardware in state.table.seen]
-        moved = [mark for (_, _, mark), count in self._readings.items() if count.backlog]
-        self._members.touch([*seen, *moved], now)
+        self._members.touch([*seen, *self._moved], now)
 
     def _addresses_of(self, devices: Iterable[Device]) -> set[str]:
         wanted = {device.hardware for device in devices}
@@ -158,7 +161,7 @@ class Reconciler:
 
     def _repaired(self, what: str) -> None:
         self.tally.repairs += 1
-        self.tally.last = what.split("{")[0].strip()
+        self.tally.last = what.split("{", maxsplit=1)[0].strip()
         # Elements hold hardware addresses, and a log may be on disk: say which command, never its elements.
         log.warning("repaired: %s", self.tally.last)
 
@@ -177,13 +180,14 @@ class Reconciler:
         self.plan = plan
         return commands + transactions
 
-    def _shape(self, device: str, now_there: trees.TreeState, tree: trees.Tree) -> list[str]:
+    def _shape(self, device: str, now_there: trees.TreeState, tree: Tree) -> list[str]:
         commands = trees.difference(device, now_there, tree, self._leaf)
         try:
             self._kernel.shape(commands)
         except KernelError as fault:
             if self._config.shaping.leaf != "auto" or self._leaf == _LEAVES[-1] or "kind is unknown" not in str(fault):
                 raise
+            # Only a first tree comes here: one that stands says itself which leaves this kernel has.
             log.info("this kernel has no %s: leaves are short FIFOs", self._leaf)
             self._leaf = _LEAVES[-1]
             commands = [f"qdisc del dev {device} root", *trees.difference(device, trees.TreeState(), tree, self._leaf)]

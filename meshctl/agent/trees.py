@@ -40,12 +40,14 @@ class Shown:
 class TreeState:
     """What tc says of one device: the root queue's kind, classes by number, and the ARP filter.
 
-    ``root`` is empty where no HTB with handle ``1:`` and our default is the root.
+    ``root`` is empty where no HTB with handle ``1:`` and our default is the root. ``leaf`` is the
+    kind of the leaf queues there are.
     """
 
     root: str = ""
     classes: Mapping[int, Shown] = field(default_factory=dict)
     arp: bool = False
+    leaf: str = ""
 
 
 def read_tree(qdiscs: str, classes: str, filters: str) -> TreeState:
@@ -54,7 +56,9 @@ def read_tree(qdiscs: str, classes: str, filters: str) -> TreeState:
     first = next((line for line in qdiscs.splitlines() if " root " in line), "")
     if re.sub(r"refcnt \d+", "refcnt 2", first).startswith(ours):
         found = {int(m["number"], 16): _shown(m) for m in _CLASS.finditer(classes)}
-        return TreeState("htb", found, arp="protocol arp" in filters and "flowid 1:" in filters)
+        leaf = re.search(r"^qdisc (\w+) [0-9a-f]+: parent 1:", qdiscs, re.MULTILINE)
+        arp = "protocol arp" in filters and "flowid 1:" in filters
+        return TreeState("htb", found, arp, leaf[1] if leaf else "")
     return TreeState("", {}, arp=False)
 
 

@@ -1,0 +1,77 @@
+"""The journal: node health, signed with the node's own key, numbered, never a household."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from nacl.signing import SigningKey
+
+from meshctl import __version__
+from meshctl.agent.files import write_whole
+from meshctl.agent.health import examine
+from meshctl.agent.store import Entry, Store
+from meshctl.agent.tick import Reconciler
+from meshctl.config import Config
+from meshctl.model import DIRECTIONS, ClockReading
+from meshctl.wire import Fact, Health, LineTotal, encode_health
+
+
+def node_key(folder: Path) -> SigningKey:
+    """Return this node's Ed25519 key; the first call makes it, with its public half beside it in base64."""
+    file = folder / "node.key"
+    if not file.exists():
+        write_whole(file, base64.b64encode(bytes(SigningKey.generate())).decode() + "\n", 0o600)
+    key = SigningKey(base64.b64decode(file.read_text(encoding="ascii")))
+    write_whole(folder / "node.pub", base64.b64encode(bytes(key.verify_key)).decode() + "\n", 0o644)
+    return key
+
+
+class Journal:
+    """Appends what this node says of itself."""
+
+    def __init__(self, config: Config, store: Store, turns: Reconciler, key: SigningKey, boot: int) -> None:
+        self._config, self._store, self._turns, self._key, self.boot = config, store, turns, key, boot
+
+    def append(self, clock: ClockReading, hazards: dict[str, int], more: dict[str, Fact]) -> Entry:
+        """Examine the node, sign what was found and keep it until the hub has it."""
+        tally, plan = self._turns.tally, self._turns.plan
+        health = Health(
+            node=self._config.node.name,
+            boot=self.boot,
+            sequence=self._store.next_sequence(),
+            monotonic=clock.monotonic,
+            wall=clock.wall,
+            trusted=clock.trusted,
+            version=__version__,
+            homes=plan.homes,
+            guests=plan.guests,
+            repairs=tally.repairs,
+            facts={**examine(self._config), **_hazard_facts(hazards), **more},
+            lines=self._lines(),
+        )
+        payload = encode_health(health)
+        entry = Entry(health.sequence, self.boot, payload, self._key.sign(payload).signature)
+        self._store.append(entry)
+        return entry
+
+    def _lines(self) -> tuple[LineTotal, ...]:
+        if not self._config.line:
+            return ()
+        line, ledger = self._config.line[0], self._store.ledger()
+        totals = []
+        for direction in DIRECTIONS:
+            carried = sum(n for (name, d, _), n in ledger.items() if name == line.name and d == direction)
+            use = self._turns.tally.use.get(direction)
+            busy, fairness = (round(use.busy, 3), use.fairness) if use else (0.0, None)
+            totals.append(LineTotal(line.name, direction, carried, line.capacity.of(direction), busy, fairness))
+        return tuple(totals)
+
+
+def _hazard_facts(hazards: dict[str, int]) -> dict[str, Fact]:
+    words = {
+        "rogue-dhcp": "Another device gives out addresses on the neighbours' side. Find it and unplug it.",
+        "rogue-ra": "Another device calls itself a router on the neighbours' side. Find it and unplug it.",
+        "address-conflict": "Two devices use one address.",
+    }
+    return {kind: Fact(ok=False, value=count, unit="seen", error=words[kind]) for kind, count in hazards.items()}

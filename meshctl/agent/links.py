@@ -1,0 +1,64 @@
+"""Devices and their addresses. The only file that loads netifaces."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import netifaces
+
+from meshctl.config import Config, ConfigError
+
+_NET = Path("/sys/class/net")
+
+
+def check_devices(config: Config) -> None:
+    """Check the configuration against this machine, changing nothing. Raises `ConfigError`."""
+    here = [name for name in netifaces.interfaces() if ":" not in name]
+    named = [(f"access[{i}].device", access.device) for i, access in enumerate(config.access)]
+    named += [(f"line[{i}].device", line.device) for i, line in enumerate(config.line)]
+    for key, device in named:
+        if device not in here:
+            remedy = f"Create it before the agent starts, or name one of: {', '.join(sorted(here))}."
+            raise ConfigError(config.file, key, f"there is no device {device!r} here", remedy)
+    for index, access in enumerate(config.access):
+        for key, wanted in (("ipv4", access.interface4.network), ("ipv6", access.interface6.network)):
+            for device in here:
+                _refuse_overlap(config, f"access[{index}].{key}", wanted, device, access.device)
+
+
+def _refuse_overlap(
+    config: Config, key: str, wanted: ipaddress.IPv4Network | ipaddress.IPv6Network, device: str, own: str
+) -> None:
+    if device == own:
+        return
+    family = netifaces.AF_INET if wanted.version == 4 else netifaces.AF_INET6
+    for row in netifaces.ifaddresses(device).get(family, []):
+        network = _network(row)
+        if network is not None and network.version == wanted.version and network.overlaps(wanted):
+            fault = f"{wanted} overlaps {network} on {device}"
+            raise ConfigError(config.file, key, fault, "Give neighbours a prefix of their own.")
+
+
+def _network(row: dict[str, str]) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    address = row.get("addr", "").partition("%")[0]
+    mask = row.get("netmask", "").rpartition("/")[2] or row.get("netmask", "")
+    if not address or not mask or address.startswith("fe80:"):
+        return None
+    return ipaddress.ip_interface(f"{address}/{mask}").network
+
+
+def own_addresses(device: str) -> set[str]:
+    """Return this machine's own addresses on a device, link-local ones included."""
+    found = netifaces.ifaddresses(device)
+    rows = [*found.get(netifaces.AF_INET, []), *found.get(netifaces.AF_INET6, [])]
+    return {row["addr"].partition("%")[0] for row in rows if "addr" in row}
+
+
+def has_carrier(device: str) -> bool:
+    """Say whether a device is up and its link has a partner."""
+    try:
+        return (_NET / device / "carrier").read_text().strip() == "1"
+    except OSError:
+        # A device that is down answers EINVAL; one that is gone does not exist.
+        return False

@@ -1,0 +1,146 @@
+"""The agent's wiring, read from top to bottom."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from meshctl.agent.clock import Clock, SystemClock
+from meshctl.agent.files import on_tmpfs, write_whole
+from meshctl.agent.housekeeping import Housekeeping, Job
+from meshctl.agent.journal import Journal, node_key
+from meshctl.agent.kernel import KernelError, LinuxKernel, offloads, shaped_devices
+from meshctl.agent.links import check_devices
+from meshctl.agent.members import Members
+from meshctl.agent.sender import Sender
+from meshctl.agent.server import Server, roles, unix_listener
+from meshctl.agent.store import Store
+from meshctl.agent.tick import Reconciler
+from meshctl.agent.verbs import Verbs
+from meshctl.config import Config, ConfigError
+from meshctl.service import notify, on_stop, passed_sockets
+from meshctl.wire import Fact
+
+log = logging.getLogger(__name__)
+
+_KEPT_REPORTS = 10_080
+"""A week of one report a minute."""
+
+
+def run(config: Config) -> int:
+    """Run until told to stop; return the exit code. Raises `ConfigError` before anything is touched."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    os.umask(0o077)
+    callers = roles(config)
+    check_devices(config)
+    _check_folders(config)
+    store = Store(Path(config.paths.state))
+    try:
+        asyncio.run(_Agent(config, store, SystemClock()).run(callers))
+    finally:
+        store.close()
+    return 0
+
+
+def _check_folders(config: Config) -> None:
+    for key, folder in (("paths.state", config.paths.state), ("paths.run", config.paths.run)):
+        if not Path(folder).is_dir():
+            raise ConfigError(config.file, key, f"there is no folder {folder}", "Create it, owned by the agent's user.")
+
+
+class _Agent:
+    """One node's parts, and the loop that turns them."""
+
+    def __init__(self, config: Config, store: Store, clock: Clock) -> None:
+        self._config, self._store, self._clock = config, store, clock
+        self._folder = Path(config.paths.run)
+        self._copy = self._folder / "devices.json"
+        self._members = Members()
+        self._kernel = LinuxKernel(config)
+        self._turns = Reconciler(config, self._kernel, store, self._members, clock)
+        self._verbs = Verbs(config, self._kernel, store, self._members, self._turns, clock)
+        key = node_key(Path(config.paths.state))
+        self._journal = Journal(config, store, self._turns, key, store.boot(self._life()))
+        self._stop = asyncio.Event()
+
+    def _life(self) -> str:
+        """Return a name for this boot: it lasts as long as the run folder's tmpfs does."""
+        file = self._folder / "life"
+        if not file.exists():
+            write_whole(file, uuid.uuid4().hex)
+        return file.read_text(encoding="ascii")
+
+    async def run(self, callers: dict[int, str]) -> None:
+        loop = asyncio.get_running_loop()
+        on_stop(lambda: loop.call_soon_threadsafe(self._stop.set))
+        self._members.load(self._copy, self._clock.read().monotonic)
+        self._turns.merged = offloads(shaped_devices(self._config).values())
+        self._turns.start()
+        self._keep_copy()
+        listener = (passed_sockets().get("agent") or [unix_listener(self._folder / "agent.sock")])[0]
+        listener.setblocking(False)  # noqa: FBT003  # the call takes no keyword
+        server = await Server(self._verbs, callers, self._keep_copy).serve(listener)
+        keeping = Housekeeping([Job("purge", 3600, self._on_loop(loop, self._purge))])
+        sender = Sender(
+            self._config.report.hub, self._config.node.name, self._config.report.seconds, self._store, self._report
+        )
+        sending = asyncio.create_task(sender.run())
+        notify("READY=1")
+        try:
+            await self._turn_for_ever(keeping, sending)
+        finally:
+            sending.cancel()
+            keeping.stop()
+            server.close()
+
+    async def _turn_for_ever(self, keeping: Housekeeping, sending: asyncio.Task[None]) -> None:
+        loop = asyncio.get_running_loop()
+        period = self._config.policy.tick_seconds
+        due = loop.time() + period
+        while not self._stop.is_set():
+            try:
+                await asyncio.wait_for(self._stop.wait(), max(0.0, due - loop.time()))
+            except TimeoutError:
+                due = max(due + period, loop.time())
+                self._turn()
+                keeping.heed(self._clock.read())
+                notify("WATCHDOG=1")
+            if sending.done():
+                sending.result()
+
+    def _turn(self) -> None:
+        try:
+            self._turns.merged = offloads(shaped_devices(self._config).values())
+            self._turns.tick()
+        except KernelError as fault:
+            # The kernel is as it was; the next turn looks again and repairs.
+            self._turns.tally.faults += 1
+            log.error("this turn failed: %s", fault)  # noqa: TRY400  # the text says it all
+        self._keep_copy()
+
+    def _keep_copy(self) -> None:
+        if not self._members.save(self._copy) and not on_tmpfs(self._folder):
+            log.warning("%s is not tmpfs: no copy of the joined devices is kept there", self._folder)
+            self._members.changed = False
+
+    def _report(self) -> None:
+        facts: dict[str, Fact] = {}
+        if self._store.set_aside is not None:
+            facts["database"] = Fact(
+                ok=False, error=f"node.db was damaged and is set aside as {self._store.set_aside}."
+            )
+        self._journal.append(self._clock.read(), self._verbs.hazards, facts)
+
+    def _purge(self) -> None:
+        self._store.purge_journal(_KEPT_REPORTS)
+
+    @staticmethod
+    def _on_loop(loop: asyncio.AbstractEventLoop, job: Callable[[], object]) -> Callable[[], object]:
+        """The scheduler has threads of its own; node.db has one writer, the loop's."""
+        return lambda: loop.call_soon_threadsafe(job)
