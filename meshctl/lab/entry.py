@@ -40,8 +40,11 @@ def separation_note() -> str:
 
 
 def enter_words(init: int, member: str | None, argv: Sequence[str]) -> list[str]:
-    """A command in the namespaces of the lab whose first process is ``init``, and of a member."""
-    user = () if may_make_namespaces() else ("--user",)
+    """A command in the namespaces of the lab whose first process is ``init``, and of a member.
+
+    An ordinary user is the lab's root by its map of users; where it has only him, changing groups is refused.
+    """
+    user = () if may_make_namespaces() else ("--user", "--preserve-credentials")
     words = ["nsenter", "--target", str(init), *user, "--mount", "--net", "--pid", "--"]
     words += ["env", f"PATH={PROGRAMS}:{SYSTEM_PATH}"]
     if member is not None:

@@ -40,8 +40,8 @@ class Internet:
         """Its resolver and its web server; these run with the lab's own rights."""
         name, ipv4, ipv6 = NCSI
         resolver = in_member(
-            self.name, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-hosts", "--no-resolv",
-            "--user=root", "--group=root", "--pid-file=", "--cache-size=0", "--log-facility=-",
+            self.name, *launcher.dnsmasq(), "--user=root", "--group=root", "--conf-file=/dev/null",
+            "--no-hosts", "--no-resolv", "--cache-size=0",
             f"--address=/#/{self.table.ipv4}", f"--address=/#/{self.table.ipv6}", f"--host-record={name},{ipv4},{ipv6}",
         )  # fmt: skip
         certificate = ROOM / "internet.pem"

@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -100,10 +100,11 @@ def write_sysctl(key: str, value: str) -> None:
     Path("/proc/sys", *key.split(".")).write_text(value + "\n", encoding="ascii")
 
 
-def run(argv: Sequence[str], text: str | None = None) -> str:
+def run(argv: Sequence[str], text: str | None = None, environment: Mapping[str, str] | None = None) -> str:
     """Run a program of the system to its end and return what it printed. Raises `LabError`."""
+    plain = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
-        argv, input=text, capture_output=True, text=True, check=False, env={"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8"}
+        argv, input=text, capture_output=True, text=True, check=False, env={**plain, **(environment or {})}
     )
     if done.returncode != 0:
         told = (done.stderr or done.stdout).strip().splitlines()

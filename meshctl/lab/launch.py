@@ -25,6 +25,11 @@ class Launcher:
         sheltered = ("nsenter", f"--mount=/proc/{self.shelter}/ns/mnt", "--") if self.shelter else ()
         return (*sheltered, *in_member(member, *self.privileges.command(role), *argv))
 
+    def dnsmasq(self) -> tuple[str, ...]:
+        """Dnsmasq in the foreground; where there is one user only, it must not try to become another."""
+        mode = "--keep-in-foreground" if self.privileges.separated else "--no-daemon"
+        return ("dnsmasq", mode, "--pid-file=", "--log-facility=-")
+
     def environment(self, cache: str = "/nonexistent") -> dict[str, str]:
         """What a service finds in its environment; ``cache`` is the only folder it may litter."""
         return {

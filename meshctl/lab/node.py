@@ -86,9 +86,8 @@ class Node:
             self.hub_state.mkdir()
             (self.etc / "hub.toml").write_text(toml_text(self._hub_tables()), encoding="utf-8")
             (self.etc / "nodes.toml").write_text("[nodes]\n", encoding="ascii")
-        files = ("--config", str(self.etc / "meshctl.toml"))
-        (self.etc / "dnsmasq.conf").write_text(kernel.run(meshctl("config", "dnsmasq", *files)), encoding="utf-8")
-        self._set_sysctls(kernel.run(meshctl("config", "sysctl", *files)))
+        (self.etc / "dnsmasq.conf").write_text(self._config("dnsmasq"), encoding="utf-8")
+        self._set_sysctls(self._config("sysctl"))
         (self.run / "dnsmasq.leases").touch()
         users = self.launcher.privileges.users
         for path, role, mode in (
@@ -109,10 +108,7 @@ class Node:
         """Its services with their sockets, in the order of start."""
         environment = self.launcher.environment()
         node, hub = str(_ETC / "meshctl.toml"), str(_ETC / "hub.toml")
-        dnsmasq = ["dnsmasq", "--keep-in-foreground", f"--conf-file={_ETC}/dnsmasq.conf", "--pid-file="]
-        dnsmasq += ["--log-facility=-"]
-        if not self.launcher.privileges.separated:
-            dnsmasq += ["--user=root", "--group=root"]
+        dnsmasq = [*self.launcher.dnsmasq(), f"--conf-file={_ETC}/dnsmasq.conf"]
         specs = [
             self._spec("agent", node, environment, (("agent", self._agent_socket()),)),
             Spec(self.name, "dnsmasq", self.launcher.service(self.name, "dnsmasq", *dnsmasq), environment),
@@ -159,6 +155,11 @@ class Node:
         (self.run / "agent.sock").chmod(0o666)
         listener.listen(128)
         return _lifted(listener)
+
+    def _config(self, what: str) -> str:
+        """What follows from its configuration, as `meshctl config` prints it on a board."""
+        argv = meshctl("config", what, "--config", str(self.etc / "meshctl.toml"))
+        return kernel.run(argv, environment=self.launcher.environment())
 
     def _set_sysctls(self, text: str) -> None:
         with kernel.inside_net(self.name):
