@@ -52,7 +52,9 @@ def _value(hint: Any, value: object, at: str) -> object:
             raise FieldError(at, "it is not a list", f"Write it as a list, or as [[{at}]] tables.")
         item = typing.get_args(hint)[0]
         return tuple(_value(item, one, f"{at}[{i}]") for i, one in enumerate(value))
-    if origin is dict and isinstance(value, Mapping):
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise FieldError(at, f"{value!r} is not a table", f"Write it as [{at}].")
         item = typing.get_args(hint)[1]
         return {str(key): _value(item, one, _path(at, str(key))) for key, one in value.items()}
     if origin in (types.UnionType, typing.Union):
@@ -68,7 +70,10 @@ def _value(hint: Any, value: object, at: str) -> object:
 
 def _plain(hint: Any, value: object, at: str) -> object:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise FieldError(at, "it is beyond all measure", "Write a smaller number.") from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         wanted = _WORDS.get(hint, getattr(hint, "__name__", str(hint)))
         raise FieldError(at, f"{value!r} is not {wanted}", f"Write {wanted}.")

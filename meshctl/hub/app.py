@@ -37,7 +37,7 @@ def create_hub(
     tally = tally or Tally()
     style = _STYLE.read_text(encoding="utf-8")
     app.jinja_env.globals.update(network=config.fleet.name, help=config.fleet.help, style=Markup(style))  # noqa: S704  # our own file
-    for name in ("size", "rate", "percent", "moment", "stamp", "zone", "about"):
+    for name in ("size", "rate", "percent", "moment", "stamp", "zone", "about", "line_name"):
         app.jinja_env.filters[name] = getattr(wording, name)
     _serve_nodes(app, Intake(store, tally, Pace()), roster, clock)
     dashboard.serve(app, store, roster, tally, clock)

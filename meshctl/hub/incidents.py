@@ -72,17 +72,15 @@ def say_state(nodes: int, fine: int, incidents: int) -> str:
         return f"{needs} No node is on the list yet."
     if fine == nodes:
         return f"{needs} All nodes report."
-    return f"{needs} {fine or 'None'} of {nodes} {'node' if nodes == 1 else 'nodes'} {_are(fine)} fine."
+    if nodes == 1:
+        return needs
+    return f"{needs} {fine or 'None'} of {nodes} nodes {'is' if fine < 2 else 'are'} fine."
 
 
 def in_words(count: int) -> str:
     """A small number as people write it."""
     words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
     return words[count] if count < len(words) else str(count)
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
 
 
 def _silence(name: str, standing: Standing | None, now: float) -> Iterable[Incident]:

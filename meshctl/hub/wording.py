@@ -45,12 +45,17 @@ def zone(at: float) -> str:
 
 
 def about(seconds: float) -> str:
-    """How uncertain a time is, rounded up: "1 min", "3 h", "2 days"."""
-    if seconds <= 3600:
-        return f"{max(1, math.ceil(seconds / 60))} min"
-    if seconds <= 48 * 3600:
-        return f"{math.ceil(seconds / 3600)} h"
-    return f"{math.ceil(seconds / 86_400)} days"
+    """How uncertain a time is, rounded up but for a tenth: "1 min", "3 h", "2 days"."""
+    for length, unit, most in ((60, "min", 60), (3600, "h", 48)):
+        count = max(1, math.ceil(seconds / length - 0.1))
+        if count <= most:
+            return f"{count} {unit}"
+    return f"{math.ceil(seconds / 86_400 - 0.1)} days"
+
+
+def line_name(line: str, node: str) -> str:
+    """A line with its node, which is not said twice when the line is named after it."""
+    return f"{node} {line.removeprefix(f'{node}-') or line}"
 
 
 def _local(at: float) -> datetime:

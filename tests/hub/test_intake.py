@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -10,10 +11,14 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from meshctl.hub.intake import BATCH_LIMIT, BODY_LIMIT, Pace, Tally, TooFastError
+from meshctl.hub.intake import BATCH_LIMIT, BODY_LIMIT, Pace, Tally, TooFastError, _verified
+from meshctl.hub.latest import advance
+from meshctl.hub.roster import NodeKey
 from meshctl.hub.store import Store
-from meshctl.wire import Envelope, Fact, encode_batch, encode_health
+from meshctl.wire import Envelope, Fact, Health, WireError, encode_batch, encode_health
 from tests.hub.fleet import NOON, Board, Clock, carried
 
 JSON = "application/json"
@@ -79,13 +84,38 @@ def test_a_signed_report_is_not_believed_beyond_its_bounds(
     assert client.get("/").status_code == 200
 
 
-@pytest.mark.parametrize("payload", [b"[]", b"{", b"17", b'{"node":"elm"}', b"[" * 5000, b'{"boot":true}'])
+@pytest.mark.parametrize(
+    "payload", [b"[]", b"{", b"17", b'{"node":"elm"}', b"[" * 5000, b'{"boot":true}', b'{"facts":null}']
+)
 def test_a_signed_payload_of_another_shape_is_refused(client: FlaskClient, elm: Board, payload: bytes) -> None:
     code, reply = post(client, encode_batch([elm.sign_bytes(payload)]))
     assert (code, reply["accepted"]) == (200, [])
     assert reply["refused"][0] == {
         "boot": None, "sequence": None, "reason": reply["refused"][0]["reason"],
     }  # fmt: skip
+
+
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+_FIELDS = [field.name for field in dataclasses.fields(Health)]
+
+
+@example({"facts": None})
+@example({"wall": 10**400})
+@given(st.dictionaries(st.sampled_from(_FIELDS), _ANY, max_size=4) | _ANY)
+def test_whatever_is_signed_is_either_a_report_or_refused(odd: Any) -> None:
+    board = Board("elm")
+    plain = json.loads(encode_health(board.health()))
+    payload = json.dumps({**plain, **odd} if isinstance(odd, dict) else odd).encode()
+    try:
+        health = _verified(board.sign_bytes(payload), {"elm": NodeKey(board.public)})
+    except WireError:
+        return
+    advance(board.public, None, {}, [health], NOON)
+    json.dumps(dataclasses.asdict(health), allow_nan=False).encode()
 
 
 def test_ten_thousand_bodies_of_garbage_are_refused_and_none_is_a_fault(

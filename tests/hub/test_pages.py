@@ -109,7 +109,7 @@ def test_a_clock_that_is_not_trusted_is_shown_with_its_uncertainty(
     report(client, elm, elm.health(sequence=2, wall=170.0, trusted=False))
     page = client.get("/").text
     assert "± 3 min" in page
-    assert "clock not set" in page
+    assert "clock unsure" in page
     assert "1970" not in page
 
 
@@ -119,7 +119,7 @@ def test_when_the_hubs_own_clock_went_back_nobody_is_called_fine(
     report(client, elm, elm.health())
     report(client, farm, farm.health())
     clock.at = 100.0
-    assert sentence(client) == "Two things need you. None of 2 nodes are fine."
+    assert sentence(client) == "Two things need you. None of 2 nodes is fine."
     assert "clock went back" in client.get("/").text
 
 
@@ -221,4 +221,11 @@ def test_times_say_the_day_when_it_is_not_today() -> None:
     assert "1970" in wording.moment(-1e18, NOON)
     assert wording.about(0) == "1 min"
     assert wording.about(7200) == "2 h"
+    assert wording.about(60.01) == "1 min"
+    assert wording.about(3590) == "60 min"
     assert wording.about(1e6) == "12 days"
+
+
+def test_a_line_named_after_its_node_does_not_say_so_twice() -> None:
+    assert wording.line_name("elm-uplink", "elm") == "elm uplink"
+    assert wording.line_name("uplink", "elm") == "elm uplink"
