@@ -33,6 +33,7 @@ _SO_ATTACH_FILTER = 26
 _ETH_P_ALL = 0x0003
 _MOST_WAITING = 1000
 _RETRY = 1.0
+_PATIENCE = 5.0
 _LOOK_AGAIN = 30.0
 """Seconds after which the node's own addresses are read anew."""
 
@@ -74,7 +75,6 @@ class Watch:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
-        self._agent: socket.socket | None = None
         self._retry_at = 0.0
         self._looked_at = 0.0
         self._selector = selectors.DefaultSelector()
@@ -97,7 +97,6 @@ class Watch:
             assert isinstance(key.fileobj, socket.socket)
             key.fileobj.close()
         self._selector.close()
-        self._hang_up()
 
     def _drain(self, tap: socket.socket, watcher: Watcher) -> None:
         now = time.monotonic()
@@ -122,32 +121,20 @@ class Watch:
     def _tell(self, now: float) -> None:
         if not self._waiting or now < self._retry_at:
             return
+        told = b"".join(self._waiting)
         try:
-            agent = self._connected()
-            while self._waiting:
-                agent.sendall(self._waiting[0])
-                self._waiting.popleft()
-            while agent.recv(65536, socket.MSG_DONTWAIT):
-                continue
-            self._hang_up()
-        except BlockingIOError:
-            return
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
+                agent.settimeout(_PATIENCE)
+                agent.connect(str(self._config.socket))
+                agent.sendall(told)
+                agent.shutdown(socket.SHUT_WR)
+                while agent.recv(65536):
+                    continue
         except OSError as fault:
             log.info("the agent does not answer: %s", fault)
-            self._hang_up()
             self._retry_at = now + _RETRY
-
-    def _connected(self) -> socket.socket:
-        if self._agent is None:
-            self._agent = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self._agent.settimeout(5)
-            self._agent.connect(str(self._config.socket))
-        return self._agent
-
-    def _hang_up(self) -> None:
-        if self._agent is not None:
-            self._agent.close()
-            self._agent = None
+        else:
+            self._waiting.clear()
 
 
 def _watcher(device: str) -> Watcher:
