@@ -139,8 +139,6 @@ def _repairs(name: str, count: int) -> Iterable[Incident]:
     if count:
         times = "once" if count == 1 else "twice" if count == 2 else f"{in_words(count)} times"
         headline = f"repaired its own rules {times} in the last hour"
-        reason = (
-            "Something else on the board changes the firewall or the shaping. The node put it back; nobody was cut off."
-        )
+        reason = "Something else on the board changes the firewall or the shaping. The node put it back."
         remedy = "Find the other program, such as a firewall service, and switch it off."
         yield Incident("sun", name, headline, reason, remedy)
