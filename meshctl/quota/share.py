@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+_GUESTS_HAIR = 0.985
+"""Measured: with the full share assured, 64 guests leave a home 69.9 % where 70 % is promised."""
+
 
 def guest_pool(capacity: int, guests: int, weight: float, floor: int, guest_share: float, homes_floor: int) -> int:
     """Return what all guests together are assured, in kbit/s.
 
     ``capacity`` and ``floor`` in kbit/s, ``weight`` the sum of the present households' weights,
     ``homes_floor`` the sum of their floors. A guest weighs like a household of weight 1, but all
-    guests together never have more than ``guest_share`` of the line, nor eat into homes' floors.
+    guests together never have more than ``guest_share`` of the line, nor eat into homes' floors. A
+    hair less than that share is theirs, so that what the scheduler rounds is never taken from homes.
     """
     if guests <= 0:
         return 0
-    cap = int(guest_share * capacity)
+    cap = int(guest_share * capacity * _GUESTS_HAIR)
     fair = int(capacity * guests / (guests + weight))
     pool = min(cap, max(fair, min(guests * floor, cap)))
     return max(0, min(pool, capacity - homes_floor))
