@@ -112,13 +112,6 @@ def shaped_devices(config: Config) -> dict[Direction, str]:
     return {"down": config.access[0].device, "up": config.line[0].device}
 
 
-def offloads(devices: Iterable[str]) -> bool:
-    """Say whether a device hands over several frames as one (TSO, GSO, GRO), so that queues count in those."""
-    features = ("tcp-segmentation-offload", "generic-segmentation-offload", "generic-receive-offload")
-    shown = [_run(["ethtool", "-k", device]) for device in devices]
-    return any(f"{feature}: on" in text for text in shown for feature in features)
-
-
 def _conntrack(commands: Iterable[str]) -> None:
     text = "".join(f"{command}\n" for command in commands)
     if text:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import ipaddress
+import socket
+import struct
+from collections.abc import Iterable
 from pathlib import Path
 
 import netifaces
@@ -10,6 +15,10 @@ import netifaces
 from meshctl.config import Config, ConfigError
 
 _NET = Path("/sys/class/net")
+
+_SIOCETHTOOL = 0x8946
+_MERGING = (0x1E, 0x23, 0x2B)
+"""ETHTOOL_GTSO, ETHTOOL_GGSO, ETHTOOL_GGRO of linux/ethtool.h."""
 
 
 def check_devices(config: Config) -> None:
@@ -62,3 +71,20 @@ def has_carrier(device: str) -> bool:
     except OSError:
         # A device that is down answers EINVAL; one that is gone does not exist.
         return False
+
+
+def offloads(devices: Iterable[str]) -> bool:
+    """Say whether a device hands over several frames as one (TSO, GSO, GRO), so that queues count in those."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        return any(_feature(channel, device, command) for device in devices for command in _MERGING)
+
+
+def _feature(channel: socket.socket, device: str, command: int) -> bool:
+    """Read one feature by SIOCETHTOOL (netdevice(7)); a device that does not know it has it off."""
+    value = array.array("B", struct.pack("II", command, 0))
+    request = struct.pack("16sP", device.encode(), value.buffer_info()[0])
+    try:
+        fcntl.ioctl(channel, _SIOCETHTOOL, request)
+    except OSError:
+        return False
+    return bool(struct.unpack("II", value.tobytes())[1])

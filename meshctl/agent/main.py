@@ -14,8 +14,8 @@ from meshctl.agent.clock import Clock, SystemClock
 from meshctl.agent.files import on_tmpfs, write_whole
 from meshctl.agent.housekeeping import Housekeeping, Job
 from meshctl.agent.journal import Journal, node_key
-from meshctl.agent.kernel import KernelError, LinuxKernel, offloads, shaped_devices
-from meshctl.agent.links import check_devices
+from meshctl.agent.kernel import KernelError, LinuxKernel, shaped_devices
+from meshctl.agent.links import check_devices, offloads
 from meshctl.agent.members import Members
 from meshctl.agent.sender import Sender
 from meshctl.agent.server import Server, roles, unix_listener

@@ -26,7 +26,7 @@ migrations = Migrations("meshctl.node")
 
 @migrations()
 def first_tables(db: Database) -> None:
-    """Boots, households, the ledger with the readings it came from, and the journal."""
+    """Boots, households, the ledger with the readings it came from, counts of events, and the journal."""
     db.table("boot").create({"counter": int, "life": str}, pk="counter", strict=True)
     db.table("household").create(
         {"number": int, "handle": str, "shares": int, "since": float, "trusted": int, "salt": bytes, "verifier": bytes},
@@ -45,6 +45,7 @@ def first_tables(db: Database) -> None:
         pk=("line", "direction", "mark"),
         strict=True,
     )
+    db.table("tally").create({"name": str, "count": int}, pk="name", strict=True)
     db.table("journal").create(
         {"sequence": int, "boot": int, "payload": bytes, "signature": bytes, "sent": int}, pk="sequence", strict=True
     )
@@ -154,6 +155,16 @@ class Store:
                 "INSERT INTO ledger VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes",
                 charges,
             )
+
+    def count(self, name: str) -> int:
+        """Count one more of something that happened, such as ``repairs``, and return how many there were."""
+        self._connection.execute("INSERT INTO tally VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (name,))
+        return self.counted(name)
+
+    def counted(self, name: str) -> int:
+        """Return how many of something there were, over all boots."""
+        row = self._connection.execute("SELECT count FROM tally WHERE name = ?", (name,)).fetchone()
+        return int(row[0]) if row else 0
 
     def next_sequence(self) -> int:
         """Return the number of the journal's next line; numbers never repeat."""

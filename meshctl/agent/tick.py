@@ -33,7 +33,10 @@ class Use:
 
 @dataclass
 class Tally:
-    """What turns have seen: ``used`` holds bytes by direction and mark since this agent started."""
+    """What turns have seen: ``used`` holds bytes by direction and mark since this agent started.
+
+    ``repairs`` counts over all boots.
+    """
 
     used: dict[tuple[Direction, int], int] = field(default_factory=dict)
     use: dict[Direction, Use] = field(default_factory=dict)
@@ -58,7 +61,7 @@ class Reconciler:
         self._leaf = _LEAVES[0] if config.shaping.leaf == "auto" else config.shaping.leaf
         self.merged = False
         self.plan = Plan({})
-        self.tally = Tally()
+        self.tally = Tally(repairs=store.counted("repairs"))
 
     def start(self) -> None:
         """Put the rules in place and take in what a former agent admitted. Raises `KernelError`."""
@@ -160,7 +163,7 @@ class Reconciler:
             self._repaired(commands[0].strip().splitlines()[0])
 
     def _repaired(self, what: str) -> None:
-        self.tally.repairs += 1
+        self.tally.repairs = self._store.count("repairs")
         self.tally.last = what.split("{", maxsplit=1)[0].strip()
         # Elements hold hardware addresses, and a log may be on disk: say which command, never its elements.
         log.warning("repaired: %s", self.tally.last)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from meshctl.lab import place as places
+from meshctl.lab.demo import TOPOLOGY, tell
 from meshctl.lab.entry import system_environment
 from meshctl.lab.fault import LabError, TopologyError
 from meshctl.lab.handle import Lab, find_lab, raise_lab, start_lab
@@ -111,3 +114,21 @@ def _show(found: dict[str, Any]) -> None:
 def _service(service: dict[str, Any]) -> str:
     restarts = f", {service['restarts']} restarts" if service["restarts"] else ""
     return f"{service['name']} ({service['state']}{restarts})"
+
+
+@lab.command()
+@click.option("--exit", "leave", is_flag=True, help="End after the last step instead of staying up.")
+@click.option("--name", default=None, help="What to call the lab; demo and a number unless told.")
+def demo(leave: bool, name: str | None) -> None:
+    """Tell the whole story on a lab of its own; exit code 0 only when every claim held."""
+    began = time.monotonic()
+    with raise_lab(TOPOLOGY, name or f"demo-{os.getpid()}", say=_say) as raised:
+        held = tell(raised)
+        verdict = "Every claim held" if held else "Some claim did not hold"
+        click.echo(f"\n{verdict}; {time.monotonic() - began:.0f} s in all.")
+        if not leave:
+            click.echo()
+            _show(raised.status())
+            click.echo("It stays up until Ctrl-C.")
+            _wait_for_interrupt()
+    sys.exit(0 if held else 1)
