@@ -90,12 +90,14 @@ def phone_joins(street: Street) -> None:
         claim(all(street.pings("phone", to) for to in (INTERNET4, INTERNET6)), "no echo comes back")
 
 
-def hub_lists_the_node(street: Street) -> None:
-    """The hub accepts what the node reports, and says so on its pages."""
-    with step("the hub lists the node"):
-        until(lambda: street.get(None, f"{HUB}/api/v1/nodes"), lambda text: f'"{NAME}"' in text, "the hub's list")
+def hub_lists_the_node(street: Street, after_boot: int = 0) -> int:
+    """The hub accepts what the node reports since ``after_boot``; return the boot that it reports from."""
+    with step("the hub has accepted the node's report and shows it") as now:
+        boot = until(lambda: _reported_boot(street), lambda boot: boot > after_boot, f"a boot later than {after_boot}")
         claim(NAME in street.get(None, f"{HUB}/"), "the dashboard does not show the node")
         claim(street.head(None, f"{HUB}/public").startswith("200"), "there is no public page")
+        now.say(f"boot {boot}")
+    return boot
 
 
 def nothing_about_phones_is_on_the_card(machine: Machine) -> None:
@@ -142,6 +144,12 @@ def _echoes(street: Street) -> Iterator[list[str]]:
             echoes.send_signal(2)
             text = echoes.communicate(timeout=10)[0]
             result.append(next((line for line in text.splitlines() if "packet loss" in line), text))
+
+
+def _reported_boot(street: Street) -> int:
+    text = street.get(None, f"{HUB}/api/v1/nodes")
+    nodes = {node["name"]: node for node in json.loads(text)["nodes"]} if text else {}
+    return int(nodes.get(NAME, {}).get("boot", 0))
 
 
 def _property(machine: Machine, name: str, key: str) -> str:

@@ -59,7 +59,7 @@ def _tell(street: Street, machine: Machine, playbook: Playbook) -> None:
     claims.services_run(machine)
     claims.services_have_only_what_they_need(machine)
     claims.phone_joins(street)
-    claims.hub_lists_the_node(street)
+    boot = claims.hub_lists_the_node(street)
     claims.nothing_about_phones_is_on_the_card(machine)
     key = machine.inside("cat", "/var/lib/meshctl/node.pub")
     with step("pull the power cord, plug it in again") as now:
@@ -70,7 +70,7 @@ def _tell(street: Street, machine: Machine, playbook: Playbook) -> None:
     claim(machine.inside("cat", "/var/lib/meshctl/node.pub") == key, "the node has lost its key")
     claims.services_run(machine)
     claims.phone_joins(street)
-    claims.hub_lists_the_node(street)
+    claims.hub_lists_the_node(street, after_boot=boot)
     claims.going_back_and_forth_keeps_the_phone_online(street, machine, playbook)
 
 
