@@ -14,7 +14,6 @@ from meshctl.lab.fault import LabError
 from meshctl.lab.ground import ROOM
 from meshctl.lab.kernel import ip
 from meshctl.lab.launch import Launcher, meshctl
-from meshctl.lab.shelter import PACKAGE
 from meshctl.lab.supervisor import Spec
 from meshctl.lab.tomltext import toml_text
 from meshctl.lab.topology import NodeTable, Topology
@@ -115,7 +114,6 @@ class Node:
             self._spec("watch", node, self.launcher.environment(str(self.run / "watch"))),
             self._spec("portal", node, environment, self._tcp(("portal", PORTAL_PORT), ("captive", CAPTIVE_PORT))),
         ]
-        specs = [spec for spec in specs if spec.name != "watch" or (PACKAGE / "agent" / "watch.py").exists()]
         if self.table.hub:
             specs.append(self._spec("hub", hub, environment, self._tcp(("hub", HUB_PORT))))
         return specs

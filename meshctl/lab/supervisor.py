@@ -132,11 +132,22 @@ class Supervisor:
         for service in ordered:
             if service.pid is not None:
                 os.kill(service.pid, signal.SIGKILL)
+                os.waitpid(service.pid, 0)
+                service.pid = None
         for service in self.services.values():
             service.logbook.close()
             if service.channel is not None:
                 self.forget(service.channel)
                 service.channel.close()
+
+    def close(self) -> None:
+        """Let go of the selector; only a process that goes on living needs this."""
+        signal.set_wakeup_fd(-1)
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.fileobj, int):
+                os.close(key.fileobj)
+        self._selector.close()
+        os.close(self._wake_out)
 
     def _start(self, service: Service) -> None:
         spec = service.spec

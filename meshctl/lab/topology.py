@@ -7,7 +7,7 @@ import re
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from meshctl.fields import FieldError, read_table
 from meshctl.lab.fault import TopologyError
@@ -54,12 +54,12 @@ class NodeTable:
     hub: bool = False
     ipv4: str = ""
     ipv6: str = ""
-    network: dict[str, Any] = field(default_factory=dict)
-    portal: dict[str, Any] = field(default_factory=dict)
-    policy: dict[str, Any] = field(default_factory=dict)
-    session: dict[str, Any] = field(default_factory=dict)
-    shaping: dict[str, Any] = field(default_factory=dict)
-    report: dict[str, Any] = field(default_factory=dict)
+    network: dict[str, object] = field(default_factory=dict)
+    portal: dict[str, object] = field(default_factory=dict)
+    policy: dict[str, object] = field(default_factory=dict)
+    session: dict[str, object] = field(default_factory=dict)
+    shaping: dict[str, object] = field(default_factory=dict)
+    report: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

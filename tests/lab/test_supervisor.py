@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from meshctl.lab.logbook import Logbook, tail
+from meshctl.lab.supervisor import Service, Spec, Supervisor
+
+STANDIN = (sys.executable, str(Path(__file__).with_name("standin.py")))
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "n").mkdir()
+    before = signal.getsignal(signal.SIGCHLD)
+    made = Supervisor(tmp_path / "log", tmp_path / "n")
+    yield made
+    made.stop(2)
+    made.close()
+    signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as low:
+        high = socket.socket(fileno=fcntl.fcntl(low.fileno(), fcntl.F_DUPFD_CLOEXEC, 64))
+    with high:
+        yield high
+
+
+def turn_until(supervisor: Supervisor, claim: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < deadline
+        supervisor.turn(0.05)
+
+
+def stand_in(supervisor: Supervisor, listener: socket.socket, *words: str) -> Service:
+    spec = Spec("elm", "standin", (*STANDIN, *words), ENVIRONMENT, notify=True, sockets=(("first", listener),))
+    return supervisor.add(spec)
+
+
+def answer(supervisor: Supervisor, listener: socket.socket) -> int:
+    """Connect, and turn the loop until the service answers: nothing but the socket's queue holds the caller."""
+    with socket.create_connection(listener.getsockname()) as channel:
+        channel.settimeout(0)
+        heard: list[bytes] = []
+
+        def hear() -> bool:
+            try:
+                heard.append(channel.recv(64))
+            except BlockingIOError:
+                return False
+            return True
+
+        turn_until(supervisor, hear)
+    return int(heard[0])
+
+
+def test_a_service_is_ready_when_it_says_so_and_its_pid_is_its_own(
+    supervisor: Supervisor, listener: socket.socket
+) -> None:
+    service = stand_in(supervisor, listener)
+    assert service.state == "starting"
+    turn_until(supervisor, lambda: service.is_up)
+    assert answer(supervisor, listener) == service.pid
+
+
+def test_a_killed_service_is_back_and_a_connection_made_meanwhile_is_answered(
+    supervisor: Supervisor, listener: socket.socket
+) -> None:
+    service = stand_in(supervisor, listener)
+    turn_until(supervisor, lambda: service.is_up)
+    first = supervisor.kill("elm", "standin", signal.SIGKILL)
+    assert answer(supervisor, listener) not in (first, 0)
+    turn_until(supervisor, lambda: service.is_up)
+    assert service.past.restarts == 1
+
+
+def test_one_that_cannot_start_is_given_up_and_its_log_says_why(
+    supervisor: Supervisor, listener: socket.socket, tmp_path: Path
+) -> None:
+    service = stand_in(supervisor, listener, "die")
+    turn_until(supervisor, lambda: service.state == "failed")
+    log = tail(tmp_path / "log" / "elm-standin.log", 100)
+    assert log.count("standing in die") == 6
+    assert "ended with 3; given up" in log
+    with pytest.raises(KeyError):
+        supervisor.kill("elm", "standin", signal.SIGKILL)
+
+
+def test_stopping_ends_also_what_does_not_listen(supervisor: Supervisor) -> None:
+    service = supervisor.add(Spec("elm", "deaf", ("sh", "-c", "trap '' TERM; while :; do sleep 1; done"), ENVIRONMENT))
+    pid = service.pid
+    assert pid is not None
+    supervisor.stop(0.3)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_log_stays_bounded(tmp_path: Path) -> None:
+    book = Logbook(tmp_path / "chatty.log", limit=1000)
+    for number in range(500):
+        book.write(b"line %d\n" % number)
+    book.close()
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 2000
+    assert tail(tmp_path / "chatty.log", 1) == "line 499"

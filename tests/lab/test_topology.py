@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from meshctl.lab.commands import lab
+from meshctl.lab.fault import TopologyError
+from meshctl.lab.topology import load_topology
+
+NODE = '[[node]]\nname = "elm"\nhub = true\n[node.uplink]\ndown_mbit = 20\nup_mbit = 5\n'
+SECOND = '[[node]]\nname = "oak"\n{extra}[node.uplink]\ndown_mbit = 20\nup_mbit = 5\n'
+
+
+def topology(folder: Path, text: str) -> Path:
+    file = folder / "street.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_the_street_that_is_shipped_has_one_node_and_six_phones_with_different_clients() -> None:
+    street = load_topology()
+    assert [node.name for node in street.node if node.hub] == ["elm"]
+    assert len(street.phone) == 6
+    assert {phone.client for phone in street.phone} == {"udhcpc", "dhclient", "dhcpcd"}
+
+
+def test_addresses_are_given_in_order_and_counted_phones_get_numbers(tmp_path: Path) -> None:
+    phones = '[[phone]]\nname = "guest"\nat = "oak"\ncount = 3\n'
+    found = load_topology(topology(tmp_path, NODE + SECOND.format(extra="") + phones))
+    assert [node.ipv4 for node in found.node] == ["10.44.0.1/22", "10.45.0.1/22"]
+    assert [node.ipv6 for node in found.node] == ["2001:db8:44::1/64", "2001:db8:45::1/64"]
+    assert [phone.name for phone in found.phone] == ["guest-1", "guest-2", "guest-3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "fault"),
+    [
+        ("", "node", "missing"),
+        ("nonsense", "file", "not TOML"),
+        (NODE + 'colour = "red"\n', "node[0].uplink.colour", "unknown key"),
+        (NODE.replace("down_mbit = 20", "down_mbit = 0"), "node[0].uplink.down_mbit", "carries nothing"),
+        (NODE.replace("up_mbit = 5", "up_mbit = -1"), "node[0].uplink.up_mbit", "carries nothing"),
+        (NODE.replace("up_mbit = 5\n", ""), "node[0].uplink.up_mbit", "missing"),
+        (NODE.replace('"elm"', '"Elm tree"'), "node[0].name", "not a name"),
+        (NODE.replace('"elm"', '"internet"'), "node[0].name", "is also"),
+        (NODE + NODE.replace("hub = true\n", ""), "node[1].name", "is also"),
+        (NODE + NODE.replace("elm", "oak"), "node", "both the hub"),
+        (NODE + '[[phone]]\nname = "amal"\nat = "oak"\n', "phone 'amal'.at", "no node 'oak'"),
+        (NODE + '[[phone]]\nname = "elm"\nat = "elm"\n', "phone 'elm'.name", "is also"),
+        (NODE + '[[phone]]\nname = "a"\nat = "elm"\nclient = "pump"\n', "phone[0].client", "unknown"),
+        (NODE + '[[phone]]\nname = "a"\nat = "elm"\ncount = -2\n', "phone 'a'.count", "-2 phones"),
+        (NODE + '[[phone]]\nname = "a"\nat = "elm"\ncount = 9999\n', "phone", "too many"),
+        (NODE + SECOND.format(extra='ipv4 = "10.44.1.1/24"\n'), "node[1].ipv4", "overlaps node[0].ipv4"),
+        (NODE + SECOND.format(extra='ipv4 = "198.18.4.1/24"\n'), "node[1].ipv4", "overlaps the lab's internet"),
+        (NODE + SECOND.format(extra='ipv6 = "10.9.0.1/24"\n'), "node[1].ipv6", "not an IPv6"),
+        (NODE + SECOND.format(extra='ipv4 = "10.9.0.1"\n'), "node[1].ipv4", "with its prefix"),
+        ('[internet]\nipv4 = "here"\n' + NODE, "internet", "here"),
+        ('[lab]\nname = "../etc"\n' + NODE, "lab.name", "not a lab name"),
+    ],
+)
+def test_a_topology_that_cannot_be_raised_is_named_by_file_and_key(
+    tmp_path: Path, text: str, key: str, fault: str
+) -> None:
+    file = topology(tmp_path, text)
+    with pytest.raises(TopologyError) as raised:
+        load_topology(file)
+    assert raised.value.file == str(file)
+    assert raised.value.key == key
+    assert fault in raised.value.fault
+    assert raised.value.remedy.endswith(".")
+
+
+def test_up_refuses_a_wrong_topology_with_exit_code_2(tmp_path: Path) -> None:
+    done = CliRunner().invoke(lab, ["up", "--topology", str(topology(tmp_path, "nonsense")), "--name", "wrong"])
+    assert done.exit_code == 2
+    assert "Mend that line." in done.output
