@@ -1,0 +1,46 @@
+# meshctl: a menu. `make` alone prints it.
+SHELL := /bin/sh
+PYTHON := .venv/bin/python
+JAIL := $(PYTHON) -m meshctl.lab.jail --
+
+.PHONY: menu demo test lint test-journeys test-deploy bench check lock clean
+
+menu: ## print this menu
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+demo: ## raise a street, let phones join and share the line; stays until Ctrl-C (EXIT=1 ends it)
+	@tools/setup demo
+	@exec $(PYTHON) -m meshctl lab demo $(if $(EXIT),--exit)
+
+test: ## lint, types, rooms, then every quick test, on the real kernel in namespaces of its own
+	@tools/setup test
+	@$(MAKE) --no-print-directory lint
+	@$(JAIL) $(PYTHON) -m pytest $(if $(ONLY),$(ONLY),)
+
+lint: ## ruff, mypy strict, import contracts
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check --quiet .
+	@$(PYTHON) -m mypy
+	@$(PYTHON) -c "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(verbose=False))"
+
+test-journeys: ## the acceptance claims on real labs: visitors, ledger, shares, kills (minutes)
+	@tools/setup test
+	@$(JAIL) $(PYTHON) -m pytest tests/journeys
+
+test-deploy: ## put it on a booted Debian 12 by Ansible, twice, and join through it (root; minutes)
+	@tools/setup deploy
+	@$(PYTHON) -m tests.deploy.run
+
+bench: ## print ratios, measured side by side in one run
+	@tools/setup test
+	@for one in bench/[a-z]*.py; do $(JAIL) $(PYTHON) "$$one" || exit 1; done
+
+check: test test-journeys test-deploy ## all of it
+	@$(MAKE) --no-print-directory demo EXIT=1
+
+lock: ## pin every dependency with its hash (needs uv)
+	@uv pip compile pyproject.toml --extra hub --extra hub-postgres --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+
+clean: ## remove what setup made here
+	@rm -rf .venv .venv.deploy .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
