@@ -19,8 +19,9 @@ def agent() -> AgentClient:
 
 
 def client_address() -> str:
-    """The other end of the TCP connection, whatever headers say; a link-local zone is left out."""
-    return str(request.environ.get("REMOTE_ADDR", "")).partition("%")[0]
+    """The other end of the TCP connection, whatever headers say, without a link-local zone."""
+    peer = str(request.environ.get("REMOTE_ADDR", "")).partition("%")[0]
+    return peer.removeprefix("::ffff:")  # how a socket for both families shows IPv4
 
 
 def line_now() -> LineFigures | None:

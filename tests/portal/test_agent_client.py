@@ -14,7 +14,7 @@ from tests.portal.fake_agent import FakeAgent
 
 @pytest.fixture
 def client(config: Config, fake: FakeAgent) -> Iterator[AgentClient]:
-    with AgentClient(config.socket, seconds=0.3) as client:
+    with AgentClient(config.socket, seconds=5.0) as client:
         yield client
 
 
@@ -47,11 +47,11 @@ def test_an_absent_agent_is_away(client: AgentClient, fake: FakeAgent) -> None:
         client.line()
 
 
-def test_a_silent_agent_is_away_after_the_wait(client: AgentClient, fake: FakeAgent) -> None:
+def test_a_silent_agent_is_away_after_the_wait(config: Config, client: AgentClient, fake: FakeAgent) -> None:
     answer = threading.Event()
     fake.before_join = lambda: (answer.wait(10), None)[1]
-    with pytest.raises(AgentAway, match="timed out"):
-        client.join(HERE)
+    with AgentClient(config.socket, seconds=0.2) as hasty, pytest.raises(AgentAway, match="timed out"):
+        hasty.join(HERE)
     answer.set()
     assert client.device(HERE).state in ("visitor", "guest")
 

@@ -5,6 +5,9 @@ from contextlib import closing
 
 import pytest
 
+from meshctl.config import Config
+from meshctl.portal.agent_client import AgentClient
+from meshctl.portal.app import create_portal
 from tests.portal.conftest import HERE, Ask, Ports
 from tests.portal.fake_agent import GOOD_PASS, TRIES, FakeAgent
 
@@ -93,6 +96,23 @@ def test_only_the_peer_address_counts(header: str, ask: Ask, fake: FakeAgent) ->
     ask("GET", "/", **{header: value})
     ask("POST", "/join", "", **{header: value})
     assert {request["address"] for request in fake.asked if "address" in request} == {HERE}
+
+
+@pytest.mark.parametrize(
+    ("peer", "asked"),
+    [
+        ("10.44.0.9", "10.44.0.9"),
+        ("::ffff:10.44.0.9", "10.44.0.9"),
+        ("fd44::9", "fd44::9"),
+        ("fe80::9%br-lan", "fe80::9"),
+    ],
+)
+def test_the_peer_is_named_plainly(peer: str, asked: str, config: Config, fake: FakeAgent) -> None:
+    fake.seen[asked] = "visitor"
+    with AgentClient(config.socket) as client:
+        page = create_portal(client, config).test_client().get("/", environ_base={"REMOTE_ADDR": peer})
+    assert page.status_code == 200
+    assert fake.asked[0] == {"verb": "device", "address": asked}
 
 
 def test_a_browser_behind_a_relay_is_told_where_it_is(ask: Ask, fake: FakeAgent) -> None:
