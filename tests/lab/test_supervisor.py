@@ -82,6 +82,7 @@ def test_a_killed_service_is_back_and_a_connection_made_meanwhile_is_answered(
     service = stand_in(supervisor, listener)
     turn_until(supervisor, lambda: service.is_up)
     first = supervisor.kill("elm", "standin", signal.SIGKILL)
+    turn_until(supervisor, lambda: service.pid != first)
     assert answer(supervisor, listener) not in (first, 0)
     turn_until(supervisor, lambda: service.is_up)
     assert service.past.restarts == 1
