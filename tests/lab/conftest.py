@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,10 +28,12 @@ at = "elm"
 client = "static"
 """
 
+_RUN = secrets.token_hex(3)
+
 
 def lab_name(word: str) -> str:
     """A name that no other run of the tests has."""
-    return f"t{os.getpid()}-{word}"
+    return f"t{_RUN}-{word}"
 
 
 @pytest.fixture(scope="session")
