@@ -6,6 +6,7 @@ What lies below a covered folder and is still needed is bound back at the same p
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,11 +20,12 @@ _OWN = {"resolv.conf", "netns", "meshctl"}
 
 def lay_ground(keep: Sequence[Path] = ()) -> None:
     """Cover /run, /etc and the DHCP clients' folders, match /sys to the network namespace, raise loopback."""
-    cover(Path("/run"), keep)
+    before = sorted(ROOM.glob("etc-*"))  # a lab in a jail: the jail's own /etc links to these
+    cover(Path("/run"), [*keep, *before])
     for folder in (kernel.NETNS, ROOM, Path("/run/lock"), Path("/run/dhcpcd")):
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
     kernel.mount("sysfs", "/sys", "sysfs", kernel.MS_NOSUID | kernel.MS_NODEV)
-    _own_etc(keep)
+    _own_etc(keep, ROOM / f"etc-{len(before)}")
     for client in (Path("/var/lib/dhcp"), Path("/var/lib/dhcpcd")):
         if client.is_dir():
             kernel.mount("tmpfs", str(client), "tmpfs")
@@ -42,17 +44,33 @@ def cover(folder: Path, keep: Sequence[Path] = ()) -> None:
         os.close(descriptor)
 
 
-def _own_etc(keep: Sequence[Path]) -> None:
-    """Make /etc writable here: links to the host's files, and room for `ip netns exec` to bind over."""
+def _own_etc(keep: Sequence[Path], host: Path) -> None:
+    """Make /etc writable here: the host's files, and room for `ip netns exec` to bind over."""
     etc = Path("/etc")
-    host = ROOM / "etc"
     host.mkdir()
     kernel.mount(str(etc), str(host), flags=kernel.MS_BIND | kernel.MS_REC)
     cover(etc, keep)
     for entry in host.iterdir():
         here = etc / entry.name
         if entry.name not in _OWN and not here.exists():
-            here.symlink_to(entry.readlink() if entry.is_symlink() else entry)
+            _borrow(entry, here)
     (etc / "resolv.conf").write_text("", encoding="ascii")
     (etc / "netns").mkdir()
     (etc / "meshctl").mkdir()
+
+
+def _borrow(entry: Path, here: Path) -> None:
+    """Copy a file, since programs such as useradd refuse links; link to folders and to what may not be read."""
+    if entry.is_symlink():
+        here.symlink_to(entry.readlink())
+    elif entry.is_file() and os.access(entry, os.R_OK):
+        state = entry.stat()
+        here.write_bytes(entry.read_bytes())
+        try:
+            os.chown(here, state.st_uid, state.st_gid)
+        except OSError:
+            here.chmod(0o644)  # owned by somebody whom this namespace does not know
+        else:
+            here.chmod(stat.S_IMODE(state.st_mode))
+    else:
+        here.symlink_to(entry)

@@ -16,7 +16,7 @@ from tests.lab.conftest import SMALL, lab_name
 
 pytestmark = pytest.mark.lab
 
-USER = f"meshlab{os.getpid() % 100000}"
+USER = lab_name("user")
 
 
 def system(*words: str) -> None:
@@ -74,7 +74,7 @@ def topology(prefix: tuple[str, ...]) -> Iterator[str]:
 def test_an_ordinary_user_raises_a_lab_with_separated_services_and_clears_it(
     meshctl: tuple[str, ...], topology: str
 ) -> None:
-    name = lab_name("user")
+    name = lab_name("mine")
     say(*meshctl, "up", "--name", name, "--topology", topology)
     try:
         status = json.loads(say(*meshctl, "status", "--name", name, "--json"))
