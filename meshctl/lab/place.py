@@ -150,7 +150,7 @@ def _is_still(lock: Path, descriptor: int) -> bool:
 
 def _base() -> Path:
     """This user's folder of labs. Raises `LabError` where it is somebody else's."""
-    folder = Path(tempfile.gettempdir()).resolve() / f"meshctl-lab-{os.geteuid()}"
+    folder = Path(tempfile.gettempdir()).resolve() / f"meshctl-lab-{_outer_user()}"
     folder.mkdir(mode=0o755, exist_ok=True)
     state = folder.lstat()
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid() or state.st_mode & 0o022:
@@ -158,3 +158,13 @@ def _base() -> Path:
     if stat.S_IMODE(state.st_mode) != 0o755:
         folder.chmod(0o755)
     return folder
+
+
+def _outer_user() -> int:
+    """This user's number outside of its user namespace: whoever is root of a jail keeps a folder of his own."""
+    user = os.geteuid()
+    for line in Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines():
+        first, outer, length = (int(word) for word in line.split())
+        if first <= user < first + length:
+            return outer + user - first
+    return user
