@@ -20,6 +20,7 @@ from meshctl.lab import place as places
 from meshctl.lab.entry import enter_words, separation_note, system_environment, unshare_words
 from meshctl.lab.fault import LabError
 from meshctl.lab.needs import check_programs
+from meshctl.lab.pids import outer_pids
 from meshctl.lab.place import Place
 from meshctl.lab.shelter import PACKAGE
 from meshctl.lab.topology import STREET, Client, Topology, load_topology
@@ -77,7 +78,7 @@ class Lab:
         """Members, services, addresses, URLs. Process ids are inside's (``pid``) and ours (``host_pid``)."""
         reply = self.ask("status")
         reply.pop("ok")
-        outer = _outer_pids(self.init)
+        outer = outer_pids(self.init)
         reply["init"] = self.init
         for services in (reply["services"], *(member["services"] for member in reply["members"])):
             for service in services:
@@ -289,20 +290,3 @@ def _page_sockets(table: Topology) -> dict[str, socket.socket]:
             pages[name] = listen_tcp("127.0.0.1", 0)
         port += 1
     return pages
-
-
-def _outer_pids(init: int) -> dict[int, int]:
-    """Process ids as seen from here, by process id inside (proc(5) NSpid)."""
-    space = Path("/proc", str(init), "ns/pid").readlink()
-    found = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                if (folder / "ns/pid").readlink() != space:
-                    continue
-                for line in (folder / "status").read_text(encoding="ascii", errors="replace").splitlines():
-                    if line.startswith("NSpid:"):
-                        found[int(line.split()[-1])] = int(folder.name)
-            except OSError:
-                continue
-    return found
