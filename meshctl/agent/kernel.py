@@ -1,13 +1,15 @@
-"""The only door to the kernel: it starts nft, tc, ip and conntrack, and nothing else in the agent does."""
+"""The only door to the kernel: it starts nft, tc and ip, and nothing else in the agent starts anything."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from meshctl.agent import conntrack
 from meshctl.agent.ruleset import TableState, install_text, read_listing
 from meshctl.agent.trees import TreeState, read_tree
 from meshctl.config import Config
@@ -97,12 +99,21 @@ class LinuxKernel:
 
     def forget_redirected(self, addresses: Iterable[str]) -> None:
         """Delete exactly the connections that were redirected to the portal."""
-        port = self._config.portal.redirect_port
-        _conntrack(f"-D -s {address} -p tcp --dport 80 --reply-port-src {port}" for address in addresses)
+        with _as_kernel_error():
+            conntrack.forget_redirected(addresses, self._config.portal.redirect_port)
 
     def forget(self, addresses: Iterable[str]) -> None:
         """Delete every connection these addresses opened or answer."""
-        _conntrack(f"-D {side} {address}" for address in addresses for side in ("-s", "-r"))
+        with _as_kernel_error():
+            conntrack.forget(addresses)
+
+
+@contextmanager
+def _as_kernel_error() -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        raise KernelError(f"the kernel did not forget connections: {fault}") from fault
 
 
 def shaped_devices(config: Config) -> dict[Direction, str]:
@@ -110,12 +121,6 @@ def shaped_devices(config: Config) -> dict[Direction, str]:
     if not config.line:
         return {}
     return {"down": config.access[0].device, "up": config.line[0].device}
-
-
-def _conntrack(commands: Iterable[str]) -> None:
-    text = "".join(f"{command}\n" for command in commands)
-    if text:
-        _run(["conntrack", "--load-file", "-"], text)
 
 
 def _run(program: list[str], text: str = "", absent: str | None = None) -> str:

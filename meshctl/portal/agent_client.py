@@ -39,7 +39,7 @@ class AgentClient:
     passed socket. ``kept`` is how many idle connections stay open.
     """
 
-    def __init__(self, path: Path | str, seconds: float = 6.0, kept: int = 8) -> None:
+    def __init__(self, path: Path | str, seconds: float = 6.0, kept: int = 64) -> None:
         self._path, self._seconds = str(path), seconds
         self._idle: queue.LifoQueue[socket.socket] = queue.LifoQueue(kept)
 

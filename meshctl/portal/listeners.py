@@ -21,6 +21,9 @@ from waitress.task import ErrorTask, Task, ThreadedTaskDispatcher
 
 from meshctl.portal.captive import Answer
 
+WORKERS = 64
+"""Threads that mostly wait for the agent: as many people as join together, it admits together."""
+
 PORTAL_CONNECTIONS = 448
 """Open connections, of both doors, at which the portal's own door waits; below a service's 1,024 files."""
 
@@ -122,7 +125,7 @@ class Listeners:
         self._map: dict[int, Any] = {}
         self._stopping = False
         self._workers = ThreadedTaskDispatcher()
-        self._workers.set_thread_count(8)
+        self._workers.set_thread_count(WORKERS)
         self._captive_worker = ThreadedTaskDispatcher()
         self._captive_worker.set_thread_count(1)
         self._doors = [
