@@ -68,10 +68,15 @@ def _style() -> str:
 
 def _content_policy(style: str) -> str:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    rules = (
+        "default-src 'none'",
+        f"style-src 'sha256-{digest}'",
+        "img-src data:",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
     )
+    return "; ".join(rules)
 
 
 def _refuse_large() -> None:
