@@ -10,8 +10,8 @@ _LEASE = "1h"
 def dnsmasq_text(config: Config) -> str:
     """Return a whole dnsmasq.conf (dnsmasq(8)): DHCPv4, router advertisements (RFC 4861, RFC 8106), DNS.
 
-    Leases hold hardware addresses, so they live on tmpfs, and dnsmasq is told to log none. Queries
-    are never logged.
+    Leases hold hardware addresses, so they live on tmpfs, and dnsmasq is told to log none. Host names
+    that devices tell are not kept, and queries are never logged.
     """
     lines = [
         "# Made by `meshctl config dnsmasq`; change meshctl.toml instead.",
@@ -19,6 +19,7 @@ def dnsmasq_text(config: Config) -> str:
         "except-interface=lo",
         f"dhcp-leasefile={config.paths.run}/dnsmasq.leases",
         "dhcp-authoritative",
+        "dhcp-ignore-names",
         "dhcp-rapid-commit",
         "dhcp-lease-max=4096",
         "no-ping",

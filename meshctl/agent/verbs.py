@@ -109,10 +109,11 @@ class Verbs:
         if hardware is None:
             return _unknown_device()
         now = self._clock.read().monotonic
-        if not self._tries.allow(hardware, now):
-            return _no("too-many-tries", "Too many passes were tried. Wait a minute and try again.")
+        if not self._tries.may(hardware, now):
+            return _no("too-many-tries", "Too many wrong passes. Wait a minute and try again.")
         found = self._find_household(str(request.get("pass", "")))
         if found is None:
+            self._tries.failed(hardware, now)
             return _no("wrong-pass", "No household here has that pass. Check each letter and number.")
         before = self._members.get(hardware)
         household = found

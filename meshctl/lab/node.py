@@ -93,7 +93,7 @@ class Node:
             (self.state, "agent", 0o700),
             (self.run, "agent", 0o755),
             (self.run / "watch", "watch", 0o700),
-            (self.run / "dnsmasq.leases", "dnsmasq", 0o644),
+            (self.run / "dnsmasq.leases", "dnsmasq", 0o600),
             *([(self.hub_state, "hub", 0o700)] if self.table.hub else []),
         ):
             os.chown(path, users[role], users[role])

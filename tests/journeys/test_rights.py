@@ -1,0 +1,92 @@
+"""What the portal's user tries, and may not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.journeys.conftest import NODE, Street
+
+
+@pytest.fixture(scope="module")
+def portal(street: Street) -> list[str]:
+    """Words that run a program just as the portal runs: its user, no capability. Somebody has joined."""
+    street.press("p-1", "join")
+    assert street.lab.status()["separated"], (
+        "privilege separation cannot be exercised by this user: give it subordinate ids in /etc/subuid and /etc/subgid"
+    )
+    services = street.lab.member(NODE)["services"]
+    pid = next(service["pid"] for service in services if service["name"] == "portal")
+    uid = street.lab.inside(["stat", "-c", "%u", f"/proc/{pid}"]).stdout.strip()
+    assert uid != "0"
+    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all",
+            "--no-new-privs"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def paths(street: Street) -> dict[str, str]:
+    """Where this node keeps things."""
+    return dict(json.loads(street.run(NODE, "meshctl", "config", "show", check=True)[1])["paths"])
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "nft list ruleset",
+        "nft add element inet meshctl member { 02:00:00:00:00:01 : 5 }",
+        "nft flush ruleset",
+        "tc qdisc del dev br-lan root",
+        "ip link set br-lan down",
+        "ip addr add 192.0.2.1/32 dev br-lan",
+        "conntrack -F",
+        "cat STATE/node.db",
+        "cat STATE/node.key",
+        "cat RUN/devices.json",
+        "cat RUN/dnsmasq.leases",
+        "sysctl -w net.ipv4.ip_forward=0",
+    ],
+)
+def test_the_portal_cannot_change_the_kernel_or_read_who_is_there(
+    street: Street, portal: list[str], paths: dict[str, str], attempt: str
+) -> None:
+    attempt = attempt.replace("STATE", paths["state"]).replace("RUN", paths["run"])
+    # As the node's root the same words work, or the refusal would prove nothing.
+    readable = attempt.startswith(("nft list", "cat "))
+    if readable:
+        assert street.run(NODE, *attempt.split())[0] == 0
+    code, out = street.run(NODE, *portal, *attempt.split())
+
+    assert code != 0, out
+    assert any(word in out for word in ("ermission", "ermitted", "CAP_NET_ADMIN")), out
+
+
+@pytest.mark.parametrize(
+    "verb", ["status", "households", "household-add", "tick", "seen", "hazard", "members", "", "__class__"]
+)
+def test_the_portal_is_refused_every_verb_that_is_not_its_own(
+    street: Street, portal: list[str], paths: dict[str, str], verb: str
+) -> None:
+    request = json.dumps({"verb": verb, "address": "10.44.0.2", "hardware": "02:00:00:00:00:01"})
+    talk = (
+        f"import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect('{paths['run']}/agent.sock');"
+        f"s.sendall({request!r}.encode() + b'\\n'); print(s.makefile().readline())"
+    )
+    code, out = street.run(NODE, *portal, "/usr/bin/python3", "-c", talk)
+
+    assert code == 0, out
+    assert json.loads(out)["error"]["code"] == "forbidden"
+
+
+@pytest.mark.parametrize("name", ["agent", "watch", "portal", "hub"])
+def test_each_process_has_its_own_user_and_no_right_beyond_its_role(street: Street, name: str) -> None:
+    allowed = {"agent": 1 << 12, "watch": 1 << 13, "portal": 0, "hub": 0}
+    assert street.lab.status()["separated"]
+    pid = next(one["pid"] for one in street.lab.member(NODE)["services"] if one["name"] == name)
+    lines = street.lab.inside(["cat", f"/proc/{pid}/status"]).stdout.splitlines()
+    status = {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
+
+    assert status["Uid"][0] != "0"
+    assert int(status["CapEff"][0], 16) == allowed[name]
+    assert int(status["CapBnd"][0], 16) == allowed[name]
+    assert status["NoNewPrivs"] == ["1"]
