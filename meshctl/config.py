@@ -100,7 +100,7 @@ class Portal:
     host: str = "mesh.home"
     port: int = 80
     redirect_port: int = 8080
-    help: str = "Ask the neighbour who hosts this node."
+    help: str = "Ask the neighbour who hosts this box."
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Fleet:
 
     name: str = "Neighbourhood network"
     nodes: str = "/etc/meshctl/nodes.toml"
-    help: str = "Ask the neighbour who hosts the nearest node."
+    help: str = "Ask the neighbour who hosts the nearest box."
 
 
 @dataclass(frozen=True)
