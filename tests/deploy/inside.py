@@ -26,14 +26,14 @@ def main() -> int:
     playbook = Playbook(machine, arguments.folder, arguments.bundles)
     try:
         _tell(street, machine, playbook)
+        if arguments.stay:
+            _stay(machine)
+    except KeyboardInterrupt:
+        return 1
     except StepError as fault:
         sys.stdout.write(f"\n{fault}\n")
         _show_journal(machine)
-        if arguments.stay:
-            _stay(machine)
         return 1
-    if arguments.stay:
-        _stay(machine)
     return 0
 
 

@@ -59,7 +59,15 @@ class Machine:
             )
         until(self._leader, bool, "the machine starts")
         ask = ["systemctl", "is-system-running", "--wait"]
-        state = until(lambda: self.inside(*ask, check=False).strip(), bool, "systemd answers", seconds=60)
+        state = until(
+            lambda: self.inside(*ask, check=False).strip(),
+            lambda word: word in ("running", "degraded"),
+            "systemd is up",
+            60,
+        )
+        claim(
+            state == "running", f"systemd is {state}: {self.inside('systemctl', '--failed', '--no-legend', '--plain')}"
+        )
         until(lambda: self.ssh("echo", "ready", check=False), lambda answer: "ready" in answer, "ssh answers")
         return state
 

@@ -94,4 +94,6 @@ class Playbook:
     def _environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
         home = {"ANSIBLE_HOME": str(self.folder / "ansible"), "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg")}
+        # Two stories at once have a board of the same address: they must not share an ssh connection.
+        home["ANSIBLE_SSH_CONTROL_PATH_DIR"] = str(self.folder / "ssh")
         return {**kept, **home, "NO_COLOR": "1", "PYTHONUTF8": "1"}
