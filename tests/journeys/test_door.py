@@ -130,7 +130,7 @@ def test_established_flows_stop_within_one_tick_of_leaving(street: Street, site:
     assert street.counter("p-3") - before < 200_000
 
 
-def test_an_expired_stay_ends_established_flows_within_one_tick(street: Street) -> None:
+def test_a_datagram_flow_stops_within_one_tick_of_leaving(street: Street) -> None:
     street.press("p-4", "join")
     sender = (
         "import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(0.2);"
@@ -145,9 +145,6 @@ def test_an_expired_stay_ends_established_flows_within_one_tick(street: Street) 
     going = threading.Thread(target=lambda: told.append(street.run("p-4", "/usr/bin/python3", "-c", sender)[1]))
     going.start()
     time.sleep(2)
-    # The kernel forgets the device, as it does by itself when the element's time is over.
-    listing = street.run(NODE, "nft", "-j", "list", "map", "inet", "meshctl", "member", check=True)[1]
-    assert "timeout" in listing
     street.press("p-4", "leave")
     going.join()
 
