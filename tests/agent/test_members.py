@@ -1,78 +1,113 @@
-"""Who has joined lives in RAM, ends on time, and never reaches a disk."""
+"""Who has joined is known in RAM and on tmpfs, and nowhere else."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from meshctl.agent import passes
 from meshctl.agent.files import on_tmpfs
-from meshctl.agent.members import Members
+from meshctl.agent.members import Members, mark_of
 from meshctl.agent.ruleset import Element
-from meshctl.agent.tries import Tries
 from meshctl.model import Household
-from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
+from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME, LAST_GUEST
 
-ONE, TWO = "02:00:00:00:00:01", "02:00:00:00:00:02"
-MOUNTS = (
-    "1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:5 / /run rw - tmpfs tmpfs rw\n3 2 8:2 / /run/disk rw - ext4 /dev/b rw\n"
-)
+A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
+HOME = Household("AAAA", 1)
 
 
-@pytest.mark.parametrize(("folder", "ram"), [("/run/x", True), ("/run/disk/x", False), ("/var", False)])
-def test_only_the_innermost_mount_decides_what_is_ram(tmp_path: Path, folder: str, ram: bool) -> None:
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text(MOUNTS)
-    assert on_tmpfs(Path(folder), mounts) is ram
-
-
-def test_each_guest_has_a_mark_of_its_own_and_joining_again_keeps_it() -> None:
-    members = Members()
-    assert members.join(ONE, 100.0, 0.0).mark == FIRST_GUEST
-    assert members.join(TWO, 100.0, 0.0).mark == FIRST_GUEST + 1
-    again = members.join(ONE, 200.0, 50.0)
-    assert (again.mark, again.until) == (FIRST_GUEST, 200.0)
-    assert [d.hardware for d in members.expired(100.0)] == [TWO]
-
-
-def test_a_former_agents_devices_are_taken_in_unless_their_home_is_gone() -> None:
-    members = Members()
-    found = {ONE: Element(FIRST_HOME, 60.0), TWO: Element(FIRST_HOME + 9, 60.0)}
-    members.adopt(found, {FIRST_HOME: "AAAA"}, 5.0)
-    assert [(d.household, d.until) for d in members.all()] == [("AAAA", 65.0)]
-
-
-def test_the_copy_comes_back_from_ram_without_who_has_expired() -> None:
+@pytest.fixture
+def tmpfs() -> Iterator[Path]:
+    """A folder in RAM."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        file, members = Path(folder) / "devices.json", Members()
-        members.join(ONE, 100.0, 0.0)
-        members.link(TWO, Household("AAAA", 1), 500.0, 0.0)
-        assert members.save(file)
-        again = Members()
-        again.load(file, 200.0)
-        assert [d.hardware for d in again.all()] == [TWO]
+        yield Path(folder)
 
 
-def test_passes_forgive_what_people_mistype_and_nothing_else() -> None:
-    text = passes.draw()
-    handle, secret = passes.split(text.lower().replace("-", " ").replace("0", "o").replace("1", "l"))
-    assert f"{handle}{secret}" == text.replace("-", "")
-    kept = passes.verifier(secret)
-    assert passes.verify(secret, kept)
-    assert not passes.verify(secret[::-1] + "0", kept)
-    with pytest.raises(passes.PassError):
-        passes.split("AAAA-BBBB-CCCC-DDDU")
+def test_each_guest_has_a_mark_of_its_own_until_none_is_left() -> None:
+    members = Members()
+    marks = {members.join(f"02:00:00:00:{n >> 8:02x}:{n & 255:02x}", 100.0, 0.0).mark for n in range(300)}
+
+    assert len(marks) == 300
+    assert all(FIRST_GUEST <= mark <= LAST_GUEST for mark in marks)
 
 
-def test_failures_are_few_for_one_and_bounded_for_all() -> None:
-    tries = Tries(each=2, together=3, seconds=60.0)
-    tries.failed("a", 0.0)
-    assert tries.may("a", 0.0)
-    tries.failed("a", 1.0)
-    assert not tries.may("a", 1.0)
-    assert tries.may("b", 1.0)
-    tries.failed("b", 2.0)
-    assert not tries.may("c", 2.0)
-    assert tries.may("a", 60.0)
+def test_a_mark_that_was_left_is_not_given_to_the_next_guest() -> None:
+    members = Members()
+    left = members.join(A, 100.0, 0.0).mark
+    members.leave(A)
+
+    assert members.join(B, 100.0, 0.0).mark != left
+
+
+def test_joining_again_lengthens_the_stay_and_keeps_the_household() -> None:
+    members = Members()
+    members.link(A, HOME, 50.0, 0.0)
+    again = members.join(A, 90.0, 10.0)
+
+    assert (again.household, again.mark, again.until) == ("AAAA", mark_of(HOME), 90.0)
+    assert mark_of(HOME) == FIRST_HOME
+
+
+def test_who_was_silent_for_long_is_not_present_but_stays_joined() -> None:
+    members = Members()
+    guest = members.join(A, 9999.0, 0.0)
+    home = members.link(B, HOME, 9999.0, 0.0)
+    members.touch([home.mark], 800.0)
+
+    assert members.present(899.0, 900.0) == {guest.mark, home.mark}
+    assert members.present(901.0, 900.0) == {home.mark}
+    assert len(members) == 2
+
+
+def test_a_stay_that_is_over_is_told_once_its_time_has_come() -> None:
+    members = Members()
+    members.join(A, 100.0, 0.0)
+
+    assert members.expired(99.9) == []
+    assert [device.hardware for device in members.expired(100.0)] == [A]
+
+
+def test_a_restarted_agent_takes_in_what_the_kernel_holds_but_no_unknown_household() -> None:
+    members = Members()
+    kernel = {
+        A: Element(FIRST_GUEST, 60.0),
+        B: Element(FIRST_HOME, None),
+        "02:00:00:00:00:0c": Element(FIRST_HOME + 9, 5.0),
+    }
+    members.adopt(kernel, {FIRST_HOME: "AAAA"}, 1000.0)
+
+    assert {d.hardware: (d.household, d.until) for d in members.all()} == {A: (None, 1060.0), B: ("AAAA", None)}
+
+
+def test_the_copy_comes_back_from_ram_without_what_has_ended(tmpfs: Path) -> None:
+    members = Members()
+    members.join(A, 100.0, 0.0)
+    members.link(B, HOME, 500.0, 0.0)
+    assert members.save(tmpfs / "devices.json")
+    again = Members()
+    again.load(tmpfs / "devices.json", 200.0)
+
+    assert [device.hardware for device in again.all()] == [B]
+    assert (tmpfs / "devices.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_no_hardware_address_is_written_where_it_would_stay(tmp_path: Path) -> None:
+    assert not on_tmpfs(Path("/usr"))
+    members = Members()
+    members.join(A, 100.0, 0.0)
+    disk = Path("/var/tmp")
+    folder = Path(tempfile.mkdtemp(dir=disk)) if on_tmpfs(tmp_path) else tmp_path
+    assert not members.save(folder / "devices.json")
+
+    assert not (folder / "devices.json").exists()
+
+
+def test_a_damaged_copy_counts_as_none_and_is_kept_for_a_look(tmpfs: Path) -> None:
+    (tmpfs / "devices.json").write_text('[{"hardware": 1', encoding="utf-8")
+    members = Members()
+    members.load(tmpfs / "devices.json", 0.0)
+
+    assert len(members) == 0
+    assert (tmpfs / "devices.damaged").exists()

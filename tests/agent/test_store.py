@@ -1,79 +1,108 @@
-"""node.db forgets nothing and counts nothing twice."""
+"""node.db keeps what it said it keeps, over restarts, and never counts twice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from meshctl.agent.passes import Verifier
+from meshctl.agent.passes import verifier
 from meshctl.agent.store import Entry, Store, StoreError
 from meshctl.model import GUESTS, ClockReading
 from meshctl.quota.meter import Count, Place, meter
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
 
-CLOCK = ClockReading(10.0, 1.8e9, trusted=True)
-HOME: Place = ("isp", "down", FIRST_HOME)
-GUEST: Place = ("isp", "down", FIRST_GUEST)
+NOW = ClockReading(10.0, 1_790_000_000.0, trusted=False)
+HOME: Place = ("uplink", "down", FIRST_HOME)
+GUEST: Place = ("uplink", "down", FIRST_GUEST + 3)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with closing(Store(tmp_path)) as opened:
-        opened.add_household("AAAA", 1, Verifier(b"salt", b"digest"), CLOCK)
-        yield opened
+def turn(store: Store, now: dict[Place, Count]) -> None:
+    before = store.readings()
+    store.record(meter(before, now), before, now)
 
 
-def test_bytes_are_charged_to_the_home_and_to_all_guests_together(store: Store) -> None:
-    now = {HOME: Count("1", 500), GUEST: Count("2", 70), ("isp", "down", FIRST_GUEST + 1): Count("3", 5)}
-    store.record(meter({}, now), {}, now)
-    assert store.ledger() == {("isp", "down", "AAAA"): 500, ("isp", "down", GUESTS): 75}
-    assert store.readings() == now
+def test_bytes_are_charged_to_the_household_and_to_all_guests_together(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.add_household("AAAA", 1, verifier("x"), NOW)
+    turn(store, {HOME: Count("8001", 100), GUEST: Count("8002", 7)})
+    turn(store, {HOME: Count("8001", 150), GUEST: Count("8002", 9)})
+
+    assert store.ledger() == {("uplink", "down", "AAAA"): 150, ("uplink", "down", GUESTS): 9}
+    store.close()
 
 
-def test_after_opening_again_no_byte_counts_twice(store: Store, tmp_path: Path) -> None:
-    now = {HOME: Count("1", 500)}
-    store.record(meter({}, now), {}, now)
-    with closing(Store(tmp_path)) as again:
-        before, later = again.readings(), {HOME: Count("1", 600)}
-        again.record(meter(before, later), before, later)
-        assert again.ledger() == {("isp", "down", "AAAA"): 600}
+def test_a_store_opened_again_goes_on_where_it_was_and_counts_nothing_twice(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    turn(store, {GUEST: Count("8002", 1000)})
+    store.close()
+    store = Store(tmp_path)
+    turn(store, {GUEST: Count("8002", 1000)})
+    turn(store, {GUEST: Count("8002", 1600)})
+    turn(store, {GUEST: Count("9001", 50)})  # the class was made anew and starts from zero
+
+    assert store.ledger() == {("uplink", "down", GUESTS): 1650}
+    store.close()
 
 
-def test_a_record_that_fails_leaves_ledger_and_readings_as_they_were(store: Store) -> None:
-    before = {HOME: Count("1", 500)}
-    store.record(meter({}, before), {}, before)
-    broken = {HOME: Count("1", 600), GUEST: Count("2", 2**70)}
-    with pytest.raises(OverflowError):
-        store.record(meter(before, broken), before, broken)
-    assert store.ledger() == {("isp", "down", "AAAA"): 500}
-    assert store.readings() == before
+def test_a_turn_that_fails_in_the_middle_leaves_ledger_and_readings_as_they_were(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    turn(store, {GUEST: Count("8002", 1000)})
+    before = store.readings()
+    broken = {GUEST: Count("8002", 2000), ("uplink", "down", "no mark"): Count("1", 1)}
+    with pytest.raises(Exception, match="cannot store"):
+        store.record(meter(before, {GUEST: Count("8002", 2000)}), before, broken)  # type: ignore[arg-type]
+
+    assert store.ledger() == {("uplink", "down", GUESTS): 1000}
+    assert store.readings()[GUEST].sent == 1000
+    store.close()
 
 
-def test_a_damaged_file_is_set_aside_and_the_boot_number_still_rises(tmp_path: Path) -> None:
-    with closing(Store(tmp_path)) as first:
-        assert [first.boot("x"), first.boot("x"), first.boot("y")] == [1, 1, 2]
-    (tmp_path / "node.db").write_bytes(b"not a database at all" * 100)
-    with closing(Store(tmp_path)) as second:
-        assert second.set_aside == tmp_path / "node.db.damaged-1"
-        assert second.set_aside.exists()
-        assert second.boot("z") == 3
+def test_a_damaged_file_is_set_aside_and_the_node_comes_up_as_a_later_boot(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert [store.boot("one"), store.boot("one"), store.boot("two")] == [1, 1, 2]
+    store.close()
+    (tmp_path / "node.db").write_bytes(b"not a database at all" * 500)
+    store = Store(tmp_path)
+
+    assert store.set_aside == tmp_path / "node.db.damaged-1"
+    assert store.set_aside.read_bytes().startswith(b"not a database")
+    assert store.boot("three") == 3
+    store.close()
 
 
-def test_a_handle_is_given_once(store: Store) -> None:
-    with pytest.raises(StoreError, match="AAAA exists already"):
-        store.add_household("AAAA", 1, Verifier(b"s", b"d"), CLOCK)
-    assert [h.handle for h in store.households()] == ["AAAA"]
+def test_a_taken_handle_is_refused_and_numbers_are_given_in_order(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = store.add_household("AAAA", 1, verifier("x"), NOW)
+    with pytest.raises(StoreError, match="exists already"):
+        store.add_household("AAAA", 1, verifier("y"), NOW)
+    second = store.add_household("BBBB", 2, verifier("y"), NOW)
+
+    assert (first.number, second.number) == (1, 2)
+    assert [h.handle for h in store.households()] == ["AAAA", "BBBB"]
+    assert store.household("CCCC") is None
+    store.close()
 
 
-def test_the_newest_line_goes_first_and_then_the_oldest(store: Store) -> None:
-    for number in range(1, 6):
+def test_the_journal_gives_the_newest_first_then_the_oldest_and_numbers_never_repeat(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for number in range(1, 7):
         assert store.next_sequence() == number
-        store.append(Entry(number, 1, b"{}", b""))
-    assert [e.sequence for e in store.unsent(3)] == [5, 1, 2]
-    store.mark_sent([5, 1, 2])
-    assert [e.sequence for e in store.unsent(3)] == [4, 3]
-    assert store.purge_journal(2) == 3
-    assert store.next_sequence() == 6
+        store.append(Entry(number, 1, b"{}", b"s"))
+
+    assert [entry.sequence for entry in store.unsent(4)] == [6, 1, 2, 3]
+    store.mark_sent([6, 1, 2])
+    assert [entry.sequence for entry in store.unsent(9)] == [5, 3, 4]
+    assert store.purge_journal(2) == 4
+    assert store.next_sequence() == 7
+    store.close()
+
+
+def test_events_are_counted_over_restarts(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert [store.counted("repairs"), store.count("repairs"), store.count("repairs")] == [0, 1, 2]
+    store.close()
+    store = Store(tmp_path)
+
+    assert store.counted("repairs") == 2
+    store.close()
