@@ -90,3 +90,35 @@ def test_each_process_has_its_own_user_and_no_right_beyond_its_role(street: Stre
     assert int(status["CapEff"][0], 16) == allowed[name]
     assert int(status["CapBnd"][0], 16) == allowed[name]
     assert status["NoNewPrivs"] == ["1"]
+
+
+def test_garbage_on_the_socket_is_refused_line_by_line_and_the_agent_lives(
+    street: Street, portal: list[str], paths: dict[str, str]
+) -> None:
+    def agent() -> int:
+        services = street.lab.member(NODE)["services"]
+        return int(next(service["pid"] for service in services if service["name"] == "agent"))
+
+    before = agent()
+    talk = f"""
+import json, os, random, socket
+random.seed(7)
+s = socket.socket(socket.AF_UNIX); s.connect({paths["run"]!r} + "/agent.sock"); s.settimeout(10)
+lines = s.makefile("rb")
+odd = [b"", b"null", b"[]", b"7", b'"x"', b"{{}}", b'{{"verb": null}}', b'{{"verb": ["join"]}}', b"[" * 30000,
+       b'{{"verb": "join"}}', b'{{"verb": "join", "address": {{}}}}',
+       b'{{"verb": "link", "address": "10.44.0.2", "pass": 5}}',
+       b'{{"verb": "device", "address": "::ffff:10.44.0.1%eth0"}}', b'{{"verb": "leave", "address": "999.1.1.1"}}']
+for number in range(3000):
+    junk = bytes(random.randrange(256) for _ in range(random.randrange(60))).replace(b"\\n", b"")
+    s.sendall((odd[number % len(odd)] if number % 2 else junk) + b"\\n")
+    reply = json.loads(lines.readline())
+    assert reply["ok"] is False and reply["error"]["code"], reply
+s.sendall(b'{{"verb": "line"}}' + b"\\n")
+assert json.loads(lines.readline())["ok"]
+print("fine")
+"""
+    code, out = street.run(NODE, *portal, "/usr/bin/python3", "-c", talk)
+
+    assert (code, out.strip()) == (0, "fine")
+    assert agent() == before
