@@ -177,11 +177,12 @@ class Config:
 
 @dataclass(frozen=True)
 class Fleet:
-    """What the hub calls the network, and the file that lists the nodes' public keys."""
+    """The network's name, the file of the nodes' public keys, and phones' prefixes, which see the public page only."""
 
     name: str = "Neighbourhood network"
     nodes: str = "/etc/meshctl/nodes.toml"
     help: str = "Ask the neighbour who hosts the nearest box."
+    neighbours: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

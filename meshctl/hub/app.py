@@ -40,7 +40,7 @@ def create_hub(
     for name in ("size", "rate", "percent", "moment", "stamp", "zone", "about", "line_name"):
         app.jinja_env.filters[name] = getattr(wording, name)
     _serve_nodes(app, Intake(store, tally, Pace()), roster, clock)
-    dashboard.serve(app, store, roster, tally, clock)
+    dashboard.serve(app, store, roster, tally, clock, dashboard.phones_of(config))
     publish.serve(app, store, roster, config, clock)
     _serve_health(app, store)
     _answer_faults(app, tally)

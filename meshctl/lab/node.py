@@ -198,7 +198,11 @@ class Node:
     def _hub_tables(self) -> dict[str, dict[str, object] | list[dict[str, object]]]:
         name = self.table.network.get("name")
         return {
-            "fleet": {"nodes": str(_ETC / "nodes.toml"), **({"name": name} if name else {})},
+            "fleet": {
+                "nodes": str(_ETC / "nodes.toml"),
+                "neighbours": [str(ipaddress.ip_interface(one).network) for one in (self.table.ipv4, self.table.ipv6)],
+                **({"name": name} if name else {}),
+            },
             "listen": {"addresses": [f"[::]:{HUB_PORT}"]},
             "database": {"url": f"sqlite:///{self.hub_state / 'hub.db'}"},
         }
