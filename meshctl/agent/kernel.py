@@ -33,7 +33,7 @@ class KernelState:
 
 
 class Kernel(Protocol):
-    """The door. A fake answers the same contract test as the real one."""
+    """The door: everything the agent may ask of the kernel."""
 
     def read(self) -> KernelState:
         """Read everything that is ours, without changing anything."""
