@@ -38,9 +38,7 @@ def up(topology: Path | None, name: str | None, foreground: bool) -> None:
             _show(start_lab(topology, name, say=_say).status())
             return
         with raise_lab(topology, name, say=_say) as raised:
-            _show(raised.status())
-            click.echo("It stays up until Ctrl-C.")
-            _wait_for_interrupt()
+            _show_until_interrupt(raised)
     except TopologyError as fault:
         click.echo(f"meshctl: {fault}", err=True)
         sys.exit(2)
@@ -94,8 +92,11 @@ def _say(step: str) -> None:
     click.echo(f"  {step}")
 
 
-def _wait_for_interrupt() -> None:
+def _show_until_interrupt(raised: Lab) -> None:
+    """Who has read that Ctrl-C ends the lab may press it at once: the words themselves are inside."""
     try:
+        _show(raised.status())
+        click.echo("It stays up until Ctrl-C.")
         threading.Event().wait()
     except KeyboardInterrupt:
         click.echo("\nending the lab")
@@ -128,7 +129,5 @@ def demo(leave: bool, name: str | None) -> None:
         click.echo(f"\n{verdict}; {time.monotonic() - began:.0f} s in all.")
         if not leave:
             click.echo()
-            _show(raised.status())
-            click.echo("It stays up until Ctrl-C.")
-            _wait_for_interrupt()
+            _show_until_interrupt(raised)
     sys.exit(0 if held else 1)
