@@ -6,16 +6,62 @@ key and the remedy; the programs end with exit code 2 and have touched nothing.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from meshctl.fields import FieldError, read_table
-from meshctl.model import Capacity, MeshctlError
+from meshctl.settings import (
+    Access,
+    Config,
+    ConfigError,
+    Database,
+    Fleet,
+    HubConfig,
+    Line,
+    Listen,
+    Mesh,
+    Network,
+    Node,
+    Paths,
+    Policy,
+    Portal,
+    Report,
+    Resolver,
+    Session,
+    Shaping,
+    Users,
+)
+
+__all__ = [
+    "DEFAULT_HUB",
+    "DEFAULT_NODE",
+    "Access",
+    "Config",
+    "ConfigError",
+    "Database",
+    "Fleet",
+    "HubConfig",
+    "Line",
+    "Listen",
+    "Mesh",
+    "Network",
+    "Node",
+    "Paths",
+    "Policy",
+    "Portal",
+    "Report",
+    "Resolver",
+    "Session",
+    "Shaping",
+    "Users",
+    "load_hub",
+    "load_node",
+]
 
 DEFAULT_NODE = Path("/etc/meshctl/meshctl.toml")
 DEFAULT_HUB = Path("/etc/meshctl/hub.toml")
@@ -27,192 +73,10 @@ _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 
 
-class ConfigError(MeshctlError):
-    """The configuration cannot be used; the text names file, key and remedy."""
-
-    def __init__(self, file: Path | str, key: str, fault: str, remedy: str) -> None:
-        self.file, self.key, self.fault, self.remedy = str(file), key, fault, remedy
-        super().__init__(f"{file}: {key}: {fault}. {remedy}")
-
-
-@dataclass(frozen=True)
-class Network:
-    """What the whole network is called on its pages."""
-
-    name: str = "Neighbourhood network"
-
-
-@dataclass(frozen=True)
-class Node:
-    """This board. ``name`` is unique in the network."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Paths:
-    """``state`` is on disk and kept; ``run`` is on tmpfs and may be lost."""
-
-    state: str = "/var/lib/meshctl"
-    run: str = "/run/meshctl"
-
-
-@dataclass(frozen=True)
-class Access:
-    """A device that faces neighbours, with this node's own address in each prefix."""
-
-    device: str
-    ipv4: str
-    ipv6: str
-    open_ports: tuple[int, ...] = ()
-
-    @property
-    def interface4(self) -> ipaddress.IPv4Interface:
-        """The node's IPv4 address with its prefix."""
-        return ipaddress.IPv4Interface(self.ipv4)
-
-    @property
-    def interface6(self) -> ipaddress.IPv6Interface:
-        """The node's IPv6 address with its prefix."""
-        return ipaddress.IPv6Interface(self.ipv6)
-
-
-@dataclass(frozen=True)
-class Line:
-    """An uplink with a capacity, in Mbit/s of frames (10^6 bit/s, Ethernet header included)."""
-
-    name: str
-    device: str
-    down_mbit: float
-    up_mbit: float
-    masquerade: bool = True
-
-    @property
-    def capacity(self) -> Capacity:
-        """The configured capacity in bytes per second."""
-        return Capacity(down=self.down_mbit * 125_000, up=self.up_mbit * 125_000)
-
-
-@dataclass(frozen=True)
-class Portal:
-    """Where neighbours' pages are. ``host`` is a name that this node's resolver answers."""
-
-    host: str = "mesh.home"
-    port: int = 80
-    redirect_port: int = 8080
-    help: str = "Ask the neighbour who hosts this box."
-
-
-@dataclass(frozen=True)
-class Session:
-    """How long a device stays joined without asking again, in hours."""
-
-    guest_hours: float = 24.0
-    household_hours: float = 720.0
-
-
-@dataclass(frozen=True)
-class Policy:
-    """The settings of the fair share, within the charter's bounds."""
-
-    floor_kbit: float = 256.0
-    guest_share: float = 0.30
-    tick_seconds: float = 10.0
-
-
-@dataclass(frozen=True)
-class Shaping:
-    """How leaves queue: ``auto`` takes fq_codel where the kernel has it, else a short FIFO."""
-
-    leaf: str = "auto"
-
-
-@dataclass(frozen=True)
-class Report:
-    """Where health reports go and how often. An empty ``hub`` sends none."""
-
-    hub: str = ""
-    seconds: float = 60.0
-
-
-@dataclass(frozen=True)
-class Users:
-    """Which system users the local socket knows: names, or numbers written as text."""
-
-    agent: str = "meshctl-agent"
-    portal: str = "meshctl-portal"
-    watch: str = "meshctl-watch"
-
-
-@dataclass(frozen=True)
-class Resolver:
-    """Where this node's resolver asks; empty means what the system's resolv.conf says."""
-
-    upstream: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Config:
-    """Everything the agent, the watch and the portal of one node need to know."""
-
-    node: Node
-    access: tuple[Access, ...]
-    network: Network = field(default_factory=Network)
-    paths: Paths = field(default_factory=Paths)
-    line: tuple[Line, ...] = ()
-    portal: Portal = field(default_factory=Portal)
-    session: Session = field(default_factory=Session)
-    policy: Policy = field(default_factory=Policy)
-    shaping: Shaping = field(default_factory=Shaping)
-    report: Report = field(default_factory=Report)
-    users: Users = field(default_factory=Users)
-    resolver: Resolver = field(default_factory=Resolver)
-    file: str = ""
-
-    @property
-    def socket(self) -> Path:
-        """The agent's local socket."""
-        return Path(self.paths.run) / "agent.sock"
-
-
-@dataclass(frozen=True)
-class Fleet:
-    """The network's name, the file of the nodes' public keys, and phones' prefixes, which see the public page only."""
-
-    name: str = "Neighbourhood network"
-    nodes: str = "/etc/meshctl/nodes.toml"
-    help: str = "Ask the neighbour who hosts the nearest box."
-    neighbours: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Listen:
-    """Addresses as ``host:port``, IPv6 in brackets."""
-
-    addresses: tuple[str, ...] = ("127.0.0.1:8090",)
-
-
-@dataclass(frozen=True)
-class Database:
-    """A SQLAlchemy URL: SQLite on a board, PostgreSQL in a city."""
-
-    url: str = "sqlite:////var/lib/meshctl-hub/hub.db"
-
-
-@dataclass(frozen=True)
-class HubConfig:
-    """Everything the hub needs to know."""
-
-    fleet: Fleet = field(default_factory=Fleet)
-    listen: Listen = field(default_factory=Listen)
-    database: Database = field(default_factory=Database)
-    file: str = ""
-
-
 def load_node(file: Path = DEFAULT_NODE) -> Config:
     """Read and check a node's file. Raises `ConfigError`."""
     config = _load(file, Config)
-    for check in (_check_names, _check_devices, _check_prefixes, _check_figures):
+    for check in (_check_names, _check_devices, _check_prefixes, _check_figures, _check_mesh):
         check(file, config)
     return config
 
@@ -266,12 +130,13 @@ def _check_devices(file: Path, config: Config) -> None:
         raise ConfigError(file, "line", "more than one uplink", "Keep one [[line]]; give others to other nodes.")
     named = [(f"access[{i}].device", a.device) for i, a in enumerate(config.access)]
     named += [(f"line[{i}].device", line.device) for i, line in enumerate(config.line)]
+    named += [(f"mesh.devices[{i}]", device) for i, device in enumerate(config.mesh.devices)]
     seen: dict[str, str] = {}
     for key, device in named:
         if not _DEVICE.fullmatch(device):
             raise ConfigError(file, key, f"{device!r} is not a device name", 'Write a name such as "br-lan".')
         if device in seen:
-            remedy = "A device faces either neighbours or the line: name two."
+            remedy = "A device faces neighbours, other nodes or the line: name another."
             raise ConfigError(file, key, f"{device!r} is also {seen[device]}", remedy)
         seen[device] = key
 
@@ -319,6 +184,9 @@ def _check_figures(file: Path, config: Config) -> None:
         ("policy.guest_share", policy.guest_share, 0.05, 0.95),
         ("policy.tick_seconds", policy.tick_seconds, 0.5, 60),
         ("report.seconds", config.report.seconds, 1, 86_400),
+        ("mesh.port", config.mesh.port, 1, 65535),
+        ("mesh.babel_port", config.mesh.babel_port, 1, 65535),
+        ("mesh.hello_seconds", config.mesh.hello_seconds, 0.5, 60),
     ]
     for index, line in enumerate(config.line):
         bounds.append((f"line[{index}].down_mbit", line.down_mbit, 0.1, 100_000))
@@ -336,3 +204,20 @@ def _check_figures(file: Path, config: Config) -> None:
 def _one_of(file: Path, key: str, value: str, allowed: Iterable[str]) -> None:
     if value not in tuple(allowed):
         raise ConfigError(file, key, f"{value!r} is unknown", f"Use one of: {', '.join(allowed)}.")
+
+
+def _check_mesh(file: Path, config: Config) -> None:
+    mesh = config.mesh
+    if mesh.devices and not mesh.community:
+        remedy = "Write the community's public key, as `meshctl community new` printed it."
+        raise ConfigError(file, "mesh.community", "it is missing, so no roster could be believed", remedy)
+    if mesh.community and len(_key(mesh.community)) != 32:
+        remedy = "Write the community's public key, as `meshctl community new` printed it."
+        raise ConfigError(file, "mesh.community", "it is not the base64 of a 32-byte key", remedy)
+
+
+def _key(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""

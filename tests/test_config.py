@@ -57,7 +57,7 @@ def test_a_node_needs_no_line(tmp_path: Path) -> None:
         ("down_mbit = 20", "down_mbits = 20", "line[0].down_mbits", "Did you mean 'down_mbit'?"),
         ('name = "corner-7"', 'name = "Corner 7"', "node.name", "lower-case"),
         ('device = "br-lan"', 'device = "br lan"', "access[0].device", "br-lan"),
-        ('device = "br-lan"', 'device = "wan0"', "line[0].device", "name two"),
+        ('device = "br-lan"', 'device = "wan0"', "line[0].device", "name another"),
         ("10.44.0.1/22", "10.44.0.0/22", "access[0].ipv4", "10.44.0.1/22"),
         ("10.44.0.1/22", "10.44.0.1/31", "access[0].ipv4", "/29"),
         ("10.44.0.1/22", "fd44::1/64", "access[0].ipv4", "10.44.0.1/22"),
