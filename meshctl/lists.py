@@ -105,10 +105,10 @@ def sign_list(payload: str, key: SigningKey) -> bytes:
     return json.dumps({"payload": payload, "signature": signature}).encode()
 
 
-def verified_payload(data: bytes, key: VerifyKey) -> str:
-    """Return the payload of a list that ``key`` signed. Raises `ListError`."""
-    if len(data) > LIST_LIMIT:
-        raise ListError("oversized", f"a list has at most {LIST_LIMIT} bytes")
+def verified_payload(data: bytes, key: VerifyKey, limit: int = LIST_LIMIT) -> str:
+    """Return the payload of a list, of at most ``limit`` bytes, that ``key`` signed. Raises `ListError`."""
+    if len(data) > limit:
+        raise ListError("oversized", f"a list has at most {limit} bytes")
     try:
         table = json.loads(data)
         payload, signature = str(table["payload"]), base64.b64decode(table["signature"], validate=True)

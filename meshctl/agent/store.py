@@ -51,6 +51,22 @@ def first_tables(db: Database) -> None:
     )
 
 
+@migrations()
+def mesh_tables(db: Database) -> None:
+    """Newest lists, tokens of joined devices (never their addresses), and what other lines carried for whom."""
+    db.table("list").create({"kind": str, "version": int, "body": bytes}, pk="kind", strict=True)
+    db.table("token").create(
+        {"token": str, "key": str, "household": str, "left": float, "version": int, "owner": str, "gone": int},
+        pk="token",
+        strict=True,
+    )
+    db.table("use").create(
+        {"owner": str, "line": str, "direction": str, "household": str, "bytes": int, "boot": int, "sequence": int},
+        pk=("owner", "line", "direction", "household"),
+        strict=True,
+    )
+
+
 class StoreError(MeshctlError):
     """node.db refused, with the remedy."""
 
@@ -76,6 +92,11 @@ class Store:
             self._connection.execute(f"PRAGMA {pragma}").close()
         migrations.apply(Database(self._connection))
         self._connection.isolation_level = None
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open database, for the questions that `meshctl.agent.mesh.shelf` asks."""
+        return self._connection
 
     def close(self) -> None:
         """Close the database; everything is already on disk."""
@@ -110,7 +131,7 @@ class Store:
 
     def add_household(self, handle: str, shares: int, verifier: Verifier, clock: ClockReading) -> Household:
         """Add a household. Raises `StoreError` when the handle is taken or this node can know no more."""
-        with self._transaction():
+        with self.transaction():
             if self.household(handle) is not None:
                 raise StoreError(f"a household {handle} exists already. Draw another pass.")
             taken = {row[0] for row in self._connection.execute("SELECT number FROM household")}
@@ -148,7 +169,7 @@ class Store:
         gone = [place for place in before if place not in now]
         if not (charges or changed or gone):
             return
-        with self._transaction():
+        with self.transaction():
             self._connection.executemany("DELETE FROM reading WHERE line = ? AND direction = ? AND mark = ?", gone)
             self._connection.executemany("INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)", changed)
             self._connection.executemany(
@@ -188,7 +209,7 @@ class Store:
 
     def mark_sent(self, sequences: Iterable[int]) -> None:
         """Remember that the hub has these lines."""
-        with self._transaction():
+        with self.transaction():
             self._connection.executemany(
                 "UPDATE journal SET sent = 1 WHERE sequence = ?", [(number,) for number in sequences]
             )
@@ -201,11 +222,12 @@ class Store:
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
         return cursor.rowcount
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._connection)
+    def transaction(self) -> Transaction:
+        """Begin a transaction that ends with the block."""
+        return Transaction(self._connection)
 
 
-class _Transaction:
+class Transaction:
     """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when the block raises."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

@@ -1,0 +1,1 @@
+"""What the agents of one network tell each other."""

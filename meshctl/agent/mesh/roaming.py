@@ -1,0 +1,158 @@
+"""Which joined devices this node vouches for, and who of those it sees is joined elsewhere.
+
+Hardware addresses stay here, in RAM; what travels are records that hold tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from meshctl.agent.mesh.daykeys import DayKey, DayKeys
+from meshctl.agent.mesh.records import Record, Records
+from meshctl.model import Device
+
+SEEN_SECONDS = 120.0
+"""How long after its last sighting a device counts as being in front of this node."""
+
+
+@dataclass
+class Effects:
+    """What records from elsewhere mean for devices here, by hardware address.
+
+    ``left`` they ended their membership; ``moved`` they are at another node now; ``arrived`` they are
+    in front of this node, and joined elsewhere.
+    """
+
+    left: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+    arrived: list[str] = field(default_factory=list)
+
+
+class Roaming:
+    """Claims of this node, ``name``, and recognition of others'."""
+
+    def __init__(self, name: str, keys: DayKeys, records: Records) -> None:
+        self._name, self._keys, self.records = name, keys, records
+        self._hardware: dict[str, str] = {}
+        self._indexed: list[str] = []
+        self._seen: dict[str, float] = {}
+        self._mine: set[str] = set()
+
+    def mine(self, hardware: str) -> bool:
+        """Say whether this node vouches for a device."""
+        return hardware in self._mine
+
+    def see(self, hardware: str, now: float) -> None:
+        """Note that a device is in front of this node."""
+        self._seen[hardware] = now
+        if len(self._seen) > 8192:
+            self._seen = {one: at for one, at in self._seen.items() if now - at < SEEN_SECONDS}
+        self._index([hardware])
+
+    def seen(self, now: float) -> list[str]:
+        """Return the devices in front of this node."""
+        return [hardware for hardware, at in self._seen.items() if now - at < SEEN_SECONDS]
+
+    def best(self, hardware: str) -> Record | None:
+        """Return the latest record of a device, under whichever living key."""
+        found: Record | None = None
+        for key in self._keys.all():
+            record = self.records.get(key.token(hardware))
+            if record is not None and record.beats(found):
+                found = record
+        return found
+
+    def recognise(self, hardware: str, now: float) -> Record | None:
+        """Return the record that lets a device in, or ``None``: nobody vouches for it."""
+        record = self.best(hardware)
+        return None if record is None or record.gone or record.until <= now else record
+
+    def claim(self, devices: Iterable[Device], now: float) -> list[Record]:
+        """Vouch for devices that are joined here; return the records to publish, none without a key."""
+        return [record for device in devices if (record := self._write(device, now, gone=False)) is not None]
+
+    def release(self, device: Device, now: float) -> list[Record]:
+        """End a device's membership everywhere; return the records to publish."""
+        record = self._write(device, now, gone=True)
+        self._mine.discard(device.hardware)
+        return [record] if record else []
+
+    def adopt(self, devices: Iterable[Device], now: float) -> list[Record]:
+        """Take up devices that a former agent of this boot admitted; return what to publish."""
+        fresh = []
+        for device in devices:
+            record = self.best(device.hardware)
+            if record is None or record.owner == self._name:
+                fresh.append(device)
+        return self.claim(fresh, now)
+
+    def renew(self, devices: Iterable[Device], now: float) -> list[Record]:
+        """Write records under the current key for whoever is vouched for under another or none."""
+        key = self._keys.current
+        if key is None:
+            return []
+        old = [d for d in devices if d.hardware in self._mine and self.records.get(key.token(d.hardware)) is None]
+        return self.claim(old, now)
+
+    def hear(self, heard: Iterable[Record], members: Iterable[str], now: float) -> Effects:
+        """Take in what another node vouches for; ``members`` are the devices joined here."""
+        joined = set(members)
+        self._index(joined)
+        effects = Effects()
+        for record in heard:
+            if not self.records.merge(record):
+                continue
+            hardware = self._hardware.get(record.token)
+            if hardware is None or self.best(hardware) != record:
+                continue
+            if record.owner != self._name:
+                self._mine.discard(hardware)
+            if record.gone:
+                effects.left += [hardware] * (hardware in joined)
+            elif hardware in joined:
+                effects.moved.append(hardware)
+            elif now - self._seen.get(hardware, -SEEN_SECONDS) < SEEN_SECONDS:
+                effects.arrived.append(hardware)
+        return effects
+
+    def forget(self, hardware: str) -> None:
+        """Stop vouching for a device whose stay ended by itself."""
+        self._mine.discard(hardware)
+
+    def _write(self, device: Device, now: float, *, gone: bool) -> Record | None:
+        key = self._keys.current
+        self._mine.add(device.hardware)
+        if key is None:
+            return None
+        before = self.best(device.hardware)
+        until = now + 3600.0 if gone and device.until is None else device.until
+        record = Record(
+            token=key.token(device.hardware),
+            key=key.name,
+            household=device.household,
+            until=now + 366 * 86_400.0 if until is None else until,
+            version=before.version + 1 if before else 1,
+            owner=self._name,
+            gone=gone,
+        )
+        self.records.merge(record)
+        self._index([device.hardware])
+        return record
+
+    def _index(self, devices: Iterable[str]) -> None:
+        keys = self._keys.all()
+        names = [key.name for key in keys]
+        if names != self._indexed:
+            known = set(self._hardware.values())
+            self._indexed, self._hardware = names, {}
+            self._enter(known, keys)
+        self._enter((hardware for hardware in devices if not self._is_known(hardware, keys)), keys)
+
+    def _is_known(self, hardware: str, keys: list[DayKey]) -> bool:
+        return all(key.token(hardware) in self._hardware for key in keys[:1])
+
+    def _enter(self, devices: Iterable[str], keys: list[DayKey]) -> None:
+        for hardware in devices:
+            for key in keys:
+                self._hardware[key.token(hardware)] = hardware

@@ -1,0 +1,227 @@
+"""Keeps a channel open to every node of the roster, and lets theirs in.
+
+What this node has to say goes out on the channels that it dialed; what others say comes in on theirs.
+Answers go back on the channel that the question came on. Whoever is not in the roster, or says what
+nobody may, is cut off and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from meshctl.agent.mesh.channel import Channel, ChannelError, Identity, answer, dial
+from meshctl.lists import Member
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 3.0
+_SILENCE = 12.0
+_DIAL_SECONDS = 3.0
+_WAITS = (0.3, 0.5, 1.0, 2.0, 3.0)
+_MOST_GUESTS = 64
+"""Channels that may be in their greeting at once; more are closed at once, so that garbage starves nobody."""
+
+Message = dict[str, Any]
+Post = Callable[[Message], None]
+
+
+class Ears(Protocol):
+    """Who hears what happens on the channels; all calls are on the loop's thread."""
+
+    def greeting(self) -> Message:
+        """Return what this node says of itself first and at every beat."""
+
+    def opened(self, peer: str, post: Post) -> None:
+        """Note that a channel that this node dialed is open: say what there is to say."""
+
+    def hear(self, peer: str, message: Message, post: Post) -> None:
+        """Take a message in; ``post`` answers it. Raises `ChannelError` for what nobody may say."""
+
+    def closed(self, peer: str) -> None:
+        """Note that the channel that this node dialed is closed."""
+
+
+@dataclass
+class Peer:
+    """One node of the roster as this node reaches it."""
+
+    member: Member
+    task: asyncio.Task[None] | None = None
+    channel: Channel | None = None
+    life: str = ""
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Sessions:
+    """All channels of this node. ``own4`` and ``own6`` are the addresses that others know it by."""
+
+    def __init__(self, me: Identity, own4: str, own6: str, port: int, ears: Ears) -> None:
+        self._me, self._own4, self._own6, self._port, self._ears = me, own4, own6, port, ears
+        self._peers: dict[str, Peer] = {}
+        self._inbound: dict[str, Channel] = {}
+        self._greeting = 0
+        self.refused: Counter[str] = Counter()
+
+    async def listen(self) -> asyncio.Server:
+        """Begin to let other nodes in."""
+        listener = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.setblocking(False)  # noqa: FBT003  # the call takes no keyword
+        listener.bind(("::", self._port))
+        return await asyncio.start_server(self._welcome, sock=listener, backlog=128)
+
+    def up(self) -> dict[str, bool]:
+        """Return whether each node of the roster is reached now."""
+        return {name: peer.channel is not None for name, peer in self._peers.items()}
+
+    def meet(self, members: list[Member]) -> None:
+        """Keep channels to exactly these nodes."""
+        wanted = {member.name: member for member in members}
+        for name, peer in list(self._peers.items()):
+            if wanted.get(name) != peer.member:
+                self._part(name)
+        for name, member in wanted.items():
+            if name not in self._peers:
+                peer = Peer(member)
+                self._peers[name] = peer
+                peer.task = asyncio.get_running_loop().create_task(self._keep(peer))
+
+    def post(self, name: str, message: Message) -> bool:
+        """Send a message to a node that is reached now; say whether it is."""
+        peer = self._peers.get(name)
+        if peer is None or peer.channel is None:
+            return False
+        peer.channel.post(message)
+        return True
+
+    def reply(self, name: str, message: Message) -> None:
+        """Send a message on the channel that a node dialed, if there is one."""
+        channel = self._inbound.get(name)
+        if channel is not None:
+            channel.post(message)
+
+    def met(self, name: str, life: str) -> None:
+        """Note which life a node is in; a new one makes an old channel to it worthless."""
+        peer = self._peers.get(name)
+        if peer is None:
+            return
+        if peer.life not in ("", life) and peer.channel is not None:
+            peer.channel.close()
+        peer.life = life
+        peer.wake.set()
+
+    def close(self) -> None:
+        """End every channel."""
+        for name in list(self._peers):
+            self._part(name)
+        for channel in list(self._inbound.values()):
+            channel.close()
+
+    def _part(self, name: str) -> None:
+        peer = self._peers.pop(name)
+        if peer.task is not None:
+            peer.task.cancel()
+        if peer.channel is not None:
+            peer.channel.close()
+        inbound = self._inbound.pop(name, None)
+        if inbound is not None:
+            inbound.close()
+
+    async def _keep(self, peer: Peer) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._converse(peer)
+                failures = 0
+            except ChannelError as fault:
+                self._refuse(fault)
+                failures += 1
+            except (OSError, EOFError, TimeoutError) as fault:
+                log.debug("%s is not reached: %s", peer.member.name, fault)
+                failures += 1
+            wait = _WAITS[min(failures, len(_WAITS) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311  # spreading
+            peer.wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(peer.wake.wait(), wait)
+
+    async def _converse(self, peer: Peer) -> None:
+        member = peer.member
+        reader, writer = await self._connect(member)
+        beating: asyncio.Task[None] | None = None
+        try:
+            channel = await dial(reader, writer, self._me, member.name, member.verify_key)
+            channel.post(self._ears.greeting())
+            peer.channel = channel
+            beating = asyncio.get_running_loop().create_task(self._beat(channel))
+            self._ears.opened(member.name, channel.post)
+            while True:
+                message = await asyncio.wait_for(channel.receive(), _SILENCE)
+                self._ears.hear(member.name, message, channel.post)
+        finally:
+            if beating is not None:
+                beating.cancel()
+            was_open, peer.channel = peer.channel is not None, None
+            writer.close()
+            if was_open:
+                self._ears.closed(member.name)
+
+    async def _connect(self, member: Member) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        try:
+            async with asyncio.timeout(_DIAL_SECONDS):
+                return await asyncio.open_connection(str(member.interface6.ip), self._port, local_addr=(self._own6, 0))
+        except OSError:
+            async with asyncio.timeout(_DIAL_SECONDS):
+                return await asyncio.open_connection(str(member.interface4.ip), self._port, local_addr=(self._own4, 0))
+
+    async def _beat(self, channel: Channel) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            channel.post(self._ears.greeting())
+
+    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        channel: Channel | None = None
+        try:
+            if self._greeting >= _MOST_GUESTS:
+                self.refused["crowd"] += 1
+                return
+            self._greeting += 1
+            try:
+                channel = await answer(reader, writer, self._me, self._key_of)
+            finally:
+                self._greeting -= 1
+            before, self._inbound[channel.peer] = self._inbound.get(channel.peer), channel
+            if before is not None:
+                before.close()
+            while True:
+                message = await asyncio.wait_for(channel.receive(), _SILENCE)
+                self._ears.hear(channel.peer, message, channel.post)
+        except ChannelError as fault:
+            self._refuse(fault)
+        except EOFError:
+            self.refused["broken-off"] += channel is None
+        except TimeoutError:
+            self.refused["too-slow"] += channel is None
+        except OSError as fault:
+            log.debug("a channel broke: %s", fault)
+        finally:
+            if channel is not None and self._inbound.get(channel.peer) is channel:
+                del self._inbound[channel.peer]
+            writer.close()
+
+    def _key_of(self, name: str) -> Any:
+        peer = self._peers.get(name)
+        return None if peer is None else peer.member.verify_key
+
+    def _refuse(self, fault: ChannelError) -> None:
+        self.refused[fault.code] += 1
+        if self.refused[fault.code] in (1, 10, 100) or self.refused[fault.code] % 1000 == 0:
+            log.warning("refused, %d times so far: %s", self.refused[fault.code], fault)
