@@ -17,11 +17,13 @@ from meshctl.agent.journal import Journal, node_key
 from meshctl.agent.kernel import KernelError, LinuxKernel, shaped_devices
 from meshctl.agent.links import check_devices, offloads
 from meshctl.agent.members import Members
+from meshctl.agent.mesh.node import Mesh
 from meshctl.agent.sender import Sender
 from meshctl.agent.server import Server, roles, unix_listener
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
 from meshctl.agent.verbs import Verbs
+from meshctl.agent.views import Views
 from meshctl.config import Config, ConfigError
 from meshctl.service import notify, on_stop, passed_sockets
 from meshctl.wire import Fact
@@ -64,9 +66,13 @@ class _Agent:
         self._members = Members()
         self._kernel = LinuxKernel(config)
         self._turns = Reconciler(config, self._kernel, store, self._members, clock)
-        self._verbs = Verbs(config, self._kernel, store, self._members, self._turns, clock)
-        key = node_key(Path(config.paths.state))
-        self._journal = Journal(config, store, self._turns, key, store.boot(self._life()))
+        key, boot = node_key(Path(config.paths.state)), store.boot(self._life())
+        parts = (store, self._members, self._turns)
+        views = Views(config, parts, clock)
+        self._mesh = Mesh(config, parts, clock, key, boot, views.own_line) if config.mesh.community else None
+        views.mesh = self._mesh
+        self._verbs = Verbs(config, self._kernel, parts, clock, views, self._mesh)
+        self._journal = Journal(config, store, self._turns, key, boot)
         self._stop = asyncio.Event()
 
     def _life(self) -> str:
@@ -86,6 +92,8 @@ class _Agent:
         listener = (passed_sockets().get("agent") or [unix_listener(self._folder / "agent.sock")])[0]
         listener.setblocking(False)  # noqa: FBT003  # the call takes no keyword
         server = await Server(self._verbs, callers, self._keep_copy).serve(listener)
+        if self._mesh is not None:
+            await self._mesh.start()
         keeping = Housekeeping([Job("purge", 3600, self._on_loop(loop, self._purge))])
         sender = Sender(
             self._config.report.hub, self._config.node.name, self._config.report.seconds, self._store, self._report
@@ -97,6 +105,8 @@ class _Agent:
         finally:
             sending.cancel()
             keeping.stop()
+            if self._mesh is not None:
+                self._mesh.close()
             server.close()
 
     async def _turn_for_ever(self, keeping: Housekeeping, sending: asyncio.Task[None]) -> None:
@@ -117,7 +127,10 @@ class _Agent:
     def _turn(self) -> None:
         try:
             self._turns.merged = offloads(shaped_devices(self._config).values())
-            self._turns.tick()
+            ended = self._turns.tick()
+            if self._mesh is not None:
+                self._mesh.membership.ended(ended)
+                self._mesh.tick()
         except KernelError as fault:
             # The kernel is as it was; the next turn looks again and repairs.
             self._turns.tally.faults += 1

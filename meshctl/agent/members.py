@@ -17,7 +17,7 @@ from meshctl.agent.ruleset import Element
 from meshctl.model import Device, Household
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME, LAST_GUEST
 
-_HARDWARE = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+HARDWARE = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 class Members:
@@ -115,7 +115,7 @@ class Members:
             file.rename(file.with_suffix(".damaged"))
             return
         for device in devices:
-            if _HARDWARE.fullmatch(device.hardware) and (device.until is None or device.until > now):
+            if HARDWARE.fullmatch(device.hardware) and (device.until is None or device.until > now):
                 self._keep(device, now)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 import pwd
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from meshctl.agent.kernel import KernelError
+from meshctl.agent.members import HARDWARE
 from meshctl.agent.store import StoreError
 from meshctl.agent.verbs import Verbs
 from meshctl.config import Config, ConfigError
@@ -50,6 +52,7 @@ class Server:
     def __init__(self, verbs: Verbs, callers: dict[int, str], after: Callable[[], None]) -> None:
         self._verbs, self._callers, self._after = verbs, callers, after
         self._waiting: list[tuple[dict[str, Any], asyncio.Future[dict[str, Any]]]] = []
+        self._sighted: dict[str, set[str]] = {}
         self._open = 0
 
     async def serve(self, listener: socket.socket) -> asyncio.Server:
@@ -103,6 +106,8 @@ class Server:
         name = request.get("verb")
         if name == "join" and caller in ("portal", "operator"):
             return await self._join(request)
+        if name == "seen" and caller in ("watch", "operator"):
+            return self._seen(request)
         verb = self._verbs.table.get(str(name))
         if verb is None or caller not in verb.callers:
             return failure("forbidden", f"The verb {str(name)[:40]!r} is not for you.")
@@ -118,6 +123,26 @@ class Server:
             # Whatever else is readable is read first, so that a crowd costs one change of the kernel.
             loop.call_later(0.002, self._admit)
         return await answer
+
+    def _seen(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Gather sightings for a moment, so that a whole street that returns costs one change of the kernel."""
+        hardware, address = str(request.get("hardware", "")), request.get("address")
+        if not HARDWARE.fullmatch(hardware):
+            return failure("bad-request", "hardware is one hardware address in lower case, with colons.")
+        if not self._sighted:
+            asyncio.get_running_loop().call_later(0.005, self._notice)
+        known = self._sighted.setdefault(hardware, set())
+        if isinstance(address, str) and is_address(address):
+            known.add(address)
+        return {"ok": True}
+
+    def _notice(self) -> None:
+        sighted, self._sighted = self._sighted, {}
+        try:
+            self._verbs.seen(sighted)
+            self._after()
+        except KernelError as fault:
+            log.error("the kernel refused: %s", fault)  # noqa: TRY400  # the next turn brings them
 
     def _admit(self) -> None:
         batch, self._waiting = self._waiting, []
@@ -144,6 +169,15 @@ class Server:
             answer.set_result(self._verbs.join([request])[0])
         except (WireError, KernelError) as own:
             answer.set_exception(own)
+
+
+def is_address(text: str) -> bool:
+    """Say whether a text is one IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def unix_listener(path: Path) -> socket.socket:

@@ -16,6 +16,9 @@ _ARP, _IPV4, _IPV6 = 0x0806, 0x0800, 0x86DD
 _AGAIN = 60.0
 """Seconds after which a device that is still there is told of again."""
 
+_SOON_AGAIN = 2.0
+"""The same for a frame that says that the device has just come: it asks for an address."""
+
 _FLIP = 10.0
 """Seconds within which two devices claiming one address are in conflict."""
 
@@ -62,9 +65,13 @@ class Own:
 
 @dataclass(frozen=True)
 class Sighting:
-    """``seen`` is a device worth telling of; ``odd`` what the frame may be, for a closer look."""
+    """``seen`` is a device worth telling of, with the ``address`` it uses, if the frame says one.
+
+    ``odd`` is what the frame may be, for a closer look.
+    """
 
     seen: str | None = None
+    address: str | None = None
     odd: Oddity | None = None
 
 
@@ -73,7 +80,7 @@ class Watcher:
     """Remembers, in RAM, whom it told of and who claimed which address."""
 
     own: Own
-    told: dict[str, float] = field(default_factory=dict)
+    told: dict[tuple[str, str | None], float] = field(default_factory=dict)
     claims: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def look(self, frame: bytes, now: float) -> Sighting:
@@ -84,11 +91,13 @@ class Watcher:
         if hardware == self.own.hardware:
             return Sighting()
         odd = self._oddity(frame, hardware, now)
-        if now - self.told.get(hardware, -_AGAIN) < _AGAIN:
-            return Sighting(None, odd)
+        address = claimed_address(frame)
+        pause = _SOON_AGAIN if _has_just_come(frame) else _AGAIN
+        if now - self.told.get((hardware, address), -_AGAIN) < pause:
+            return Sighting(odd=odd)
         self._forget(now)
-        self.told[hardware] = now
-        return Sighting(hardware, odd)
+        self.told[hardware, address] = now
+        return Sighting(hardware, address, odd)
 
     def _oddity(self, frame: bytes, hardware: str, now: float) -> Oddity | None:
         kind = int.from_bytes(frame[12:14], "big")
@@ -115,6 +124,30 @@ class Watcher:
 
     def _forget(self, now: float) -> None:
         if len(self.told) > 4096:
-            self.told = {h: at for h, at in self.told.items() if now - at < _AGAIN}
+            self.told = {key: at for key, at in self.told.items() if now - at < _AGAIN}
         if len(self.claims) > 4096:
             self.claims = {a: claim for a, claim in self.claims.items() if now - claim[1] < _FLIP}
+
+
+def claimed_address(frame: bytes) -> str | None:
+    """Return the address that a frame's sender uses: of ARP (RFC 826), or of neighbour discovery (RFC 4861).
+
+    A device that checks whether an address is free (RFC 4862) is about to use it. Link-local ones are
+    of no interest to anybody else.
+    """
+    kind = int.from_bytes(frame[12:14], "big")
+    if kind == _ARP:
+        found = ipaddress.IPv4Address(frame[28:32])
+        return None if found.is_unspecified else str(found)
+    if kind == _IPV6 and len(frame) >= 78 and frame[20] == 58 and frame[54] in (135, 136):
+        source = ipaddress.IPv6Address(frame[22:38])
+        target = ipaddress.IPv6Address(frame[62:78])
+        own = target if source.is_unspecified or frame[54] == 136 else source
+        return None if own.is_link_local or own.is_unspecified else str(own)
+    return None
+
+
+def _has_just_come(frame: bytes) -> bool:
+    """Whether a frame is what a device sends when it associates: DHCP, or a router solicitation."""
+    kind = int.from_bytes(frame[12:14], "big")
+    return kind == _IPV4 or (kind == _IPV6 and len(frame) > 54 and frame[54] == 133)

@@ -7,7 +7,7 @@ people.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +15,15 @@ from meshctl import __version__
 from meshctl.agent import passes
 from meshctl.agent.clock import Clock
 from meshctl.agent.kernel import Kernel
-from meshctl.agent.links import has_carrier
 from meshctl.agent.members import Members, mark_of
+from meshctl.agent.mesh.node import Mesh
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
 from meshctl.agent.tries import Tries
+from meshctl.agent.views import Views
 from meshctl.config import Config
 from meshctl.model import DIRECTIONS, GUESTS, Device, Direction
-from meshctl.quota.share import guest_pool
-from meshctl.wire import DeviceView, LineView, Slice, State, WireError, as_table
+from meshctl.wire import WireError, as_table
 
 HOUR = 3600.0
 Reply = dict[str, Any]
@@ -42,10 +42,16 @@ class Verbs:
     """The table of verbs over one node's parts. Callers are ``operator``, ``portal`` and ``watch``."""
 
     def __init__(
-        self, config: Config, kernel: Kernel, store: Store, members: Members, turns: Reconciler, clock: Clock
+        self,
+        config: Config,
+        kernel: Kernel,
+        parts: tuple[Store, Members, Reconciler],
+        clock: Clock,
+        views: Views,
+        mesh: Mesh | None = None,
     ) -> None:
-        self._config, self._kernel, self._store = config, kernel, store
-        self._members, self._turns, self._clock = members, turns, clock
+        self._config, self._kernel, self._clock, self._views, self._mesh = config, kernel, clock, views, mesh
+        self._store, self._members, self._turns = parts
         self._tries = Tries(each=6, together=120, seconds=60.0)
         self.hazards: dict[str, int] = {}
         asks, tells = frozenset({"portal", "operator"}), frozenset({"watch", "operator"})
@@ -55,7 +61,6 @@ class Verbs:
             "line": Verb(asks, self._line),
             "leave": Verb(asks, self._leave),
             "link": Verb(asks, self._link),
-            "seen": Verb(tells, self._seen),
             "hazard": Verb(tells, self._hazard),
             "status": Verb(operator, self._status),
             "tick": Verb(operator, self._tick),
@@ -77,12 +82,23 @@ class Verbs:
                 fresh[hardware] = self._members.join(hardware, self._until(hardware, now), now)
         if fresh:
             self._turns.admit(fresh.values(), [a for a, hardware in neighbours.items() if hardware in fresh])
+            self._vouch(fresh.values(), neighbours)
         for hardware in found:
             if hardware is None:
                 replies.append(_unknown_device())
             else:
                 replies.append(self._view(hardware))
         return replies
+
+    def _vouch(self, devices: Iterable[Device], neighbours: Mapping[str, str]) -> None:
+        if self._mesh is None:
+            return
+        let_in = {device.hardware: device for device in devices}
+        addresses: dict[str, list[str]] = {}
+        for address, hardware in neighbours.items():
+            if hardware in let_in:
+                addresses.setdefault(hardware, []).append(address)
+        self._mesh.membership.joined(let_in.values(), addresses, self._clock.read().monotonic)
 
     def _until(self, hardware: str, now: float) -> float:
         known = self._members.get(hardware)
@@ -100,6 +116,8 @@ class Verbs:
             return _unknown_device()
         device = self._members.leave(hardware)
         if device is not None:
+            if self._mesh is not None:
+                self._mesh.membership.left(device, self._clock.read().monotonic)
             self._turns.release(device, [_address(request)])
         return self._view(hardware)
 
@@ -120,12 +138,13 @@ class Verbs:
         until = now + self._config.session.household_hours * HOUR
         self._members.link(hardware, household, until, now)
         own = [a for a, other in neighbours.items() if other == hardware]
+        device = self._members.get(hardware)
+        assert device is not None
         if before is not None and before.mark != mark_of(household):
             self._turns.release(before, own)
         else:
-            device = self._members.get(hardware)
-            assert device is not None
             self._turns.admit([device], own)
+        self._vouch([device], neighbours)
         return self._view(hardware)
 
     def _find_household(self, text: str) -> Any:
@@ -139,55 +158,21 @@ class Verbs:
         return known[0]
 
     def _view(self, hardware: str) -> Reply:
-        device = self._members.get(hardware)
-        plan = self._turns.plan
-        if device is None:
-            return _yes("device", DeviceView("visitor", homes=plan.homes, guests=plan.guests))
-        state: State = "household" if device.household else "guest"
-        left = None if device.until is None else max(0.0, device.until - self._clock.read().monotonic)
-        down, up = self._slice(device, "down"), self._slice(device, "up")
-        return _yes("device", DeviceView(state, device.household, left, plan.homes, plan.guests, down, up))
-
-    def _slice(self, device: Device, direction: Direction) -> Slice | None:
-        tree = self._turns.plan.trees.get(direction)
-        leaf = tree.leaves.get(device.mark) if tree else None
-        if tree is None or leaf is None:
-            return None
-        used = self._turns.tally.used.get((direction, device.mark), 0)
-        if device.household:
-            ledger = self._store.ledger()
-            used = ledger.get((self._config.line[0].name, direction, device.household), 0)
-        return Slice(leaf.rate * 1000.0, leaf.ceil * 1000.0, used)
+        return _yes("device", self._views.device(hardware))
 
     def _line(self, request: Request) -> Reply:  # noqa: ARG002  # every verb takes the request
-        if not self._config.line:
-            return {"ok": True, "line": None}
-        line, plan = self._config.line[0], self._turns.plan
-        use = max((use.busy for use in self._turns.tally.use.values()), default=0.0)
-        down = plan.trees["down"]
-        weight = float(plan.homes)
-        floor, guests = int(self._config.policy.floor_kbit), plan.guests + 1
-        pool = guest_pool(down.capacity, guests, weight, floor, self._config.policy.guest_share, floor * plan.homes)
-        view = LineView(
-            name=line.name,
-            down_mbit=line.down_mbit,
-            up_mbit=line.up_mbit,
-            homes=plan.homes,
-            guests=plan.guests,
-            slice_mbit=round(pool / guests / 1000, 1),
-            busy=round(use * 20) / 20,
-            uplink=has_carrier(line.device),
-        )
-        return _yes("line", view)
+        line = self._views.line()
+        return {"ok": True, "line": None} if line is None else _yes("line", line)
 
-    def _seen(self, request: Request) -> Reply:
-        device = self._members.get(str(request.get("hardware", "")))
-        if device is not None:
-            self._members.touch([device.mark], self._clock.read().monotonic)
-            trees = self._turns.plan.trees
-            if trees and device.mark not in trees["down"].leaves:
-                self._turns.admit([device], [])
-        return {"ok": True}
+    def seen(self, sightings: Mapping[str, Iterable[str]]) -> None:
+        """Note who is in front of this node, with addresses; whoever is joined elsewhere is let in."""
+        here = [device for hardware in sightings if (device := self._members.get(hardware)) is not None]
+        self._members.touch([device.mark for device in here], self._clock.read().monotonic)
+        arrived = self._mesh.membership.sighted(sightings, self._clock.read().monotonic) if self._mesh else []
+        trees = self._turns.plan.trees
+        fresh = [device for device in here if trees and device.mark not in trees["down"].leaves]
+        if arrived or fresh:
+            self._turns.admit([*arrived, *fresh], [])
 
     def _hazard(self, request: Request) -> Reply:
         kind = str(request.get("kind", ""))
@@ -201,7 +186,8 @@ class Verbs:
         return {"ok": True}
 
     def _households(self, request: Request) -> Reply:  # noqa: ARG002
-        ledger = self._store.ledger()
+        ledger: dict[tuple[str, Any, str], int] = dict(self._mesh.other_use()) if self._mesh else {}
+        ledger.update(self._store.ledger())
         here = {d.household for d in self._members.all() if d.household}
         return {
             "ok": True,
@@ -218,6 +204,9 @@ class Verbs:
         }
 
     def _household_add(self, request: Request) -> Reply:
+        elsewhere = self._mesh.refuses_households() if self._mesh else ""
+        if elsewhere:
+            return _no("not-here", elsewhere)
         shares = request.get("shares", 1)
         if not isinstance(shares, int) or isinstance(shares, bool) or not 1 <= shares <= 8:
             return _no("bad-request", "shares is a whole number from 1 to 8.")
@@ -227,6 +216,8 @@ class Verbs:
             text = passes.draw()
         handle, secret = passes.split(text)
         self._store.add_household(handle, shares, passes.verifier(secret), self._clock.read())
+        if self._mesh is not None:
+            self._mesh.household_added()
         return {"ok": True, "handle": handle, "shares": shares, "pass": text}
 
     def _status(self, request: Request) -> Reply:  # noqa: ARG002
@@ -247,6 +238,7 @@ class Verbs:
             "trees": {d: _tree_table(tree) for d, tree in plan.trees.items()},
             "use": {d: {"busy": round(use.busy, 3), "fairness": use.fairness} for d, use in tally.use.items()},
             "ledger": {d: _sum(self._store.ledger(), d, None) for d in DIRECTIONS},
+            "mesh": self._mesh.status() if self._mesh else None,
         }
 
 
@@ -254,7 +246,7 @@ def _tree_table(tree: Any) -> dict[str, int]:
     return {"capacity_kbit": tree.capacity, "homes_kbit": tree.homes, "guests_kbit": tree.guests}
 
 
-def _sum(ledger: Mapping[tuple[str, Direction, str], int], direction: Direction, household: str | None) -> int:
+def _sum(ledger: Mapping[tuple[str, Any, str], int], direction: Direction, household: str | None) -> int:
     return sum(n for (_, d, h), n in ledger.items() if d == direction and household in (None, h))
 
 

@@ -115,7 +115,8 @@ class Watch:
                 return
             sighting = watcher.look(frame, now)
             if sighting.seen:
-                self._waiting.append(encode_line({"verb": "seen", "hardware": sighting.seen}))
+                told = {"verb": "seen", "hardware": sighting.seen, "address": sighting.address}
+                self._waiting.append(encode_line(told))
             if sighting.odd and confirm(frame, sighting.odd):
                 self._waiting.append(encode_line({"verb": "hazard", "kind": sighting.odd}))
 

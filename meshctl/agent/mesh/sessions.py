@@ -159,7 +159,7 @@ class Sessions:
         beating: asyncio.Task[None] | None = None
         try:
             channel = await dial(reader, writer, self._me, member.name, member.verify_key)
-            channel.post(self._ears.greeting())
+            channel.post({**self._ears.greeting(), "first": True})
             peer.channel = channel
             beating = asyncio.get_running_loop().create_task(self._beat(channel))
             self._ears.opened(member.name, channel.post)

@@ -1,0 +1,145 @@
+"""Joining once is joining everywhere: devices that this node vouches for, and others' that come here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from meshctl.agent.members import Members, mark_of
+from meshctl.agent.mesh import records
+from meshctl.agent.mesh.addresses import Addresses
+from meshctl.agent.mesh.daykeys import DayKeys
+from meshctl.agent.mesh.roaming import Effects, Roaming
+from meshctl.agent.mesh.sessions import Message
+from meshctl.agent.mesh.soon import tolerate
+from meshctl.agent.store import Store
+from meshctl.agent.tick import Reconciler
+from meshctl.model import Device
+
+
+class Membership:
+    """``tell`` sends a message to every node; ``changed`` is called when gateways must be told something new."""
+
+    def __init__(
+        self,
+        name: str,
+        keys: DayKeys,
+        known: Iterable[records.Record],
+        parts: tuple[Store, Members, Reconciler],
+        addresses: Addresses,
+        tell: Callable[[Message], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._name, self._keys = name, keys
+        self._store, self._members, self._turns = parts
+        self.addresses, self._tell, self._changed = addresses, tell, changed
+        self.roaming = Roaming(name, keys, records.Records(known))
+
+    def adopt(self, now: float) -> None:
+        """Vouch for devices that a former agent of this boot let in, unless another node does."""
+        self._publish(self.roaming.adopt(self._members.all(), now), now)
+
+    def joined(self, devices: Iterable[Device], addresses: Mapping[str, Iterable[str]], now: float) -> None:
+        """Vouch for devices that a person just let in here; ``addresses`` are theirs by hardware address."""
+        let_in = list(devices)
+        for device in let_in:
+            self.roaming.see(device.hardware, now)
+            self.addresses.note(device.hardware, addresses.get(device.hardware, ()), now)
+        self._publish(self.roaming.claim(let_in, now), now)
+        self._changed()
+
+    def left(self, device: Device, now: float) -> None:
+        """Tell everybody that a device left."""
+        self._publish(self.roaming.release(device, now), now)
+        self.addresses.forget(device.hardware)
+        self._changed()
+
+    def ended(self, devices: Iterable[Device]) -> None:
+        """Stop vouching for devices whose stay is over."""
+        for device in devices:
+            self.roaming.forget(device.hardware)
+            self.addresses.forget(device.hardware)
+
+    def sighted(self, sightings: Mapping[str, Iterable[str]], now: float) -> list[Device]:
+        """Return those of the devices just seen that are joined elsewhere; they are members here from now on."""
+        arrived, moved = [], False
+        for hardware, addresses in sightings.items():
+            self.roaming.see(hardware, now)
+            moved = self.addresses.note(hardware, addresses, now) or moved
+            if self.roaming.mine(hardware) and self._members.get(hardware):
+                continue
+            device = self._recognise(hardware, now)
+            if device is not None:
+                arrived.append(device)
+        self._publish(self.roaming.claim(arrived, now), now)
+        if arrived or moved:
+            self._changed()
+        return arrived
+
+    def heard(self, owner: str, rows: Iterable[object], longest: float, now: float) -> None:
+        """Take in what ``owner`` vouches for. Raises `ChannelError` for a wrong shape."""
+        told = [records.from_wire(one, owner, now, longest) for one in rows]
+        self._follow(self.roaming.hear(told, [device.hardware for device in self._members.all()], now), now)
+
+    def keys_changed(self, now: float) -> None:
+        """Renew tokens under the current key, and look again at who is in front of this node."""
+        self._publish(self.roaming.renew(self._members.all(), now), now)
+        waiting = [hardware for hardware in self.roaming.seen(now) if self._members.get(hardware) is None]
+        self._let_in({hardware: self.addresses.of(hardware, now) for hardware in waiting}, now)
+        self._changed()
+
+    def roll_changed(self, now: float) -> None:
+        """Put devices into households that were not known here before."""
+        homeless = [d.hardware for d in self._members.all() if d.household is None]
+        found = [device for hardware in homeless if (device := self._recognise(hardware, now)) and device.household]
+        if found:
+            tolerate(lambda: self._turns.admit(found, []))
+
+    def note_addresses(self, found: Mapping[str, Iterable[str]], now: float) -> None:
+        """Note addresses that the kernel saw in use."""
+        mine = {hardware: addresses for hardware, addresses in found.items() if self.roaming.mine(hardware)}
+        self.addresses.note_all(mine, now)
+        self.addresses.purge(now)
+
+    def vouched(self) -> list[Device]:
+        """Return the devices that this node vouches for."""
+        return [device for device in self._members.all() if self.roaming.mine(device.hardware)]
+
+    def told_of(self, node: str, now: float) -> list[Message]:
+        """Return the records that a node vouches for, as they travel."""
+        return [records.to_wire(record, now) for record in self.roaming.records.of(node)]
+
+    def _follow(self, effects: Effects, now: float) -> None:
+        for hardware in effects.left:
+            device = self._members.leave(hardware)
+            if device is not None:
+                self.addresses.forget(hardware)
+                tolerate(lambda device=device: self._turns.release(device, []))  # type: ignore[misc]
+        if effects.moved:
+            changed = [device for hardware in effects.moved if (device := self._recognise(hardware, now)) is not None]
+            tolerate(lambda: self._turns.admit(changed, []))
+            self._changed()
+        if effects.arrived:
+            self._let_in({hardware: self.addresses.of(hardware, now) for hardware in effects.arrived}, now)
+
+    def _let_in(self, sightings: Mapping[str, Iterable[str]], now: float) -> None:
+        arrived = self.sighted(sightings, now)
+        if arrived:
+            tolerate(lambda: self._turns.admit(arrived, []))
+
+    def _recognise(self, hardware: str, now: float) -> Device | None:
+        """Make a device a member here as its record says, or return ``None``: nobody vouches for it."""
+        record = self.roaming.recognise(hardware, now)
+        if record is None:
+            return None
+        known = self._store.household(record.household) if record.household else None
+        before = self._members.get(hardware)
+        if known is None:
+            # A household that the roll does not have here yet is a guest until it has.
+            return before or self._members.join(hardware, record.until, now)
+        if before is not None and before.mark == mark_of(known[0]):
+            return before
+        return self._members.link(hardware, known[0], record.until, now)
+
+    def _publish(self, fresh: list[records.Record], now: float) -> None:
+        if fresh:
+            self._tell({"kind": "devices", "records": [records.to_wire(record, now) for record in fresh]})

@@ -1,0 +1,317 @@
+"""This node among the others: hears, lets the parts decide what it means here, and says what others must know.
+
+Everything runs on the agent's loop. What is heard from the mesh ends in the same doors as what a
+neighbour does: `Reconciler.admit`, `release` and `announce`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nacl.signing import SigningKey
+
+from meshctl.agent.clock import Clock
+from meshctl.agent.members import Members
+from meshctl.agent.mesh import news, records
+from meshctl.agent.mesh.addresses import Addresses
+from meshctl.agent.mesh.announcer import Announcer
+from meshctl.agent.mesh.channel import ChannelError, Identity
+from meshctl.agent.mesh.daykeys import LIFETIME
+from meshctl.agent.mesh.gateway import Gateway
+from meshctl.agent.mesh.held import Lists
+from meshctl.agent.mesh.keyring import Keyring
+from meshctl.agent.mesh.membership import Membership
+from meshctl.agent.mesh.sessions import Message, Post, Sessions
+from meshctl.agent.mesh.shapes import flag, integer, rows, text
+from meshctl.agent.mesh.shelf import Shelf
+from meshctl.agent.mesh.soon import Soon
+from meshctl.agent.mesh.use import UseReport, take_use
+from meshctl.agent.store import Store
+from meshctl.agent.tick import Reconciler
+from meshctl.config import Config
+from meshctl.lists import ListError, Roster
+from meshctl.model import Device
+from meshctl.wire import LineView
+
+
+class Mesh:
+    """What the agent has where a community is configured. ``view`` says what this node's line looks like."""
+
+    def __init__(
+        self,
+        config: Config,
+        parts: tuple[Store, Members, Reconciler],
+        clock: Clock,
+        key: SigningKey,
+        boot: int,
+        view: Callable[[], LineView | None],
+    ) -> None:
+        self._config, self._clock = config, clock
+        store, self._members, self._turns = parts
+        self._name = config.node.name
+        self._started = self._now()
+        run = Path(config.paths.run)
+        self._life = (run / "life").read_text(encoding="ascii")
+        self._shelf = Shelf(store)
+        self.lists = Lists(config, self._shelf, key)
+        self._ring = Keyring(run, self._started)
+        self._soon = Soon()
+        own = config.access[0]
+        addresses = str(own.interface4.ip), str(own.interface6.ip)
+        self._sessions = Sessions(Identity(self._name, key), *addresses, config.mesh.port, self)
+        networks = [n for access in config.access for n in (access.interface4.network, access.interface6.network)]
+        known = self._shelf.records(self._started)
+        self.membership = Membership(
+            self._name, self._ring.keys, known, parts, Addresses(networks), self._to_all, self._ask_announce
+        )
+        self._announcer = Announcer(self._ring.keys, self.membership, self._sessions.post)
+        self._gateway = Gateway(config, store, self._turns, self._ring.keys, view)
+        self._use = UseReport(store, boot)
+        self._news: dict[str, news.News] = {}
+        self.prefer: list[str] = []
+        """Gateways in the order of use, by the routes."""
+        self._server: asyncio.Server | None = None
+        self._heard: dict[str, Callable[[str, Message], None]] = {
+            "keys": self._hear_keys,
+            "devices": self._hear_devices,
+            "addresses": self._hear_addresses,
+            "line": self._hear_line,
+            "use": self._hear_use,
+        }
+
+    # What the agent calls.
+
+    async def start(self) -> None:
+        """Let other nodes in, and reach out to them."""
+        self._soon.begin()
+        self._server = await self._sessions.listen()
+        if self.lists.is_hub and not self.lists.version("roll"):
+            self.lists.publish_roll()
+        self._roster_changed()
+        self.membership.adopt(self._now())
+
+    def close(self) -> None:
+        """End every channel."""
+        self._soon.close()
+        self._sessions.close()
+        if self._server is not None:
+            self._server.close()
+
+    def tick(self) -> None:
+        """Do what is due after each turn of the agent's loop."""
+        now = self._now()
+        if self.lists.look():
+            self._roster_changed()
+            self._spread("roster")
+        roster = self.lists.roster
+        if self._ring.turn(self._name, [one.name for one in roster.members] if roster else [], now):
+            self._keys_changed()
+        self.membership.note_addresses(self._turns.addresses, now)
+        lost = now - self._started > LIFETIME
+        self.membership.roaming.records.purge(now, self._ring.keys.names(), all_keys_known=lost)
+        if roster is not None and self._gateway.lapse(roster, now):
+            self._soon.ask("resolve", self._resolve)
+        self._announce()
+        self._tell_line()
+        self._tell_use()
+        self._shelf.keep_records(self.membership.roaming.records.changed(), now)
+
+    def household_added(self) -> None:
+        """Sign and spread the roll: a household was added here."""
+        self.lists.publish_roll()
+        self._gateway.forget_marks()
+        self._spread("roll")
+
+    def refuses_households(self) -> str:
+        """Return why households are not added on this node, with the remedy; empty where they are."""
+        if self.lists.is_hub:
+            return ""
+        hub = self.lists.roster.hub if self.lists.roster else None
+        where = f"on {hub.name}, the hub's node" if hub else "on the node that the roster calls hub, and none is yet"
+        return f"Households are kept {where}. Add it there."
+
+    def line_news(self) -> news.News | None:
+        """Return what the gateway in use says of its line."""
+        return news.in_use(self._news, self.prefer, self._now())
+
+    def mark_told(self, device: Device) -> str | None:
+        """Return the mark that gateways know a device by."""
+        return self._announcer.mark_of(device)
+
+    def other_use(self) -> dict[tuple[str, str, str], int]:
+        """Return what other nodes' lines carried, by line, direction and household."""
+        return self._shelf.use()
+
+    def status(self) -> dict[str, Any]:
+        """Return what `meshctl status` says of the mesh."""
+        up, key = self._sessions.up(), self._ring.keys.current
+        outside = self._gateway.leases.outside
+        others = [one for one in self._roster().members if one.name != self._name]
+        return {
+            "roster": self.lists.version("roster"),
+            "roll": self.lists.version("roll"),
+            "enrolled": self.lists.own is not None,
+            "fault": self.lists.fault,
+            "peers": [
+                {"name": one.name, "gateway": one.gateway, "hub": one.hub, "up": up.get(one.name, False)}
+                for one in others
+            ],
+            "day_key": key.name if key else None,
+            "day_keys": len(self._ring.keys),
+            "remembered": len(self.membership.roaming.records),
+            "announced": {name: len(told) for name, told in self._announcer.told.items()},
+            "leases": self._gateway.leases.count(),
+            "refused": {**self._sessions.refused, **({"out-of-prefix": outside} if outside else {})},
+        }
+
+    # What the channels call.
+
+    def greeting(self) -> Message:
+        """Return what this node says of itself first and at every beat."""
+        versions = {kind: self.lists.version(kind) for kind in ("roster", "roll")}
+        return {"kind": "hello", "life": self._life, **versions, "keys": self._ring.keys.names()}
+
+    def opened(self, peer: str, post: Post) -> None:
+        """Say everything to a node that is reached anew."""
+        post({"kind": "devices", "records": self.membership.told_of(self._name, self._now())})
+        self._announcer.forget(peer)
+        self._announce()
+        hub = self.lists.roster.hub if self.lists.roster else None
+        if hub is not None and hub.name == peer:
+            self._use.forget()
+            self._tell_use()
+
+    def closed(self, peer: str) -> None:
+        """Say everything anew when a node is reached again."""
+        self._announcer.forget(peer)
+
+    def hear(self, peer: str, message: Message, post: Post) -> None:
+        """Take one message in. Raises `ChannelError`."""
+        kind = text(message, "kind", 16)
+        if kind == "hello":
+            self._hear_hello(peer, message, post)
+        elif kind in ("roster", "roll"):
+            self._hear_list(peer, kind, message.get("list"))
+        elif kind in self._heard:
+            self._heard[kind](peer, message)
+        else:
+            raise ChannelError("garbage", f"{peer} says something that this version does not know")
+
+    def _hear_keys(self, peer: str, message: Message) -> None:  # noqa: ARG002  # one shape for all
+        if self._ring.accept(message.get("keys"), self._now()):
+            self._keys_changed()
+
+    def _hear_line(self, peer: str, message: Message) -> None:
+        if any(one.name == peer for one in self._roster().gateways):
+            self._news[peer] = news.from_wire(message, self._now())
+
+    def _hear_use(self, peer: str, message: Message) -> None:
+        if self.lists.is_hub:
+            take_use(self._shelf, peer, message)
+
+    def _hear_hello(self, peer: str, message: Message, post: Post) -> None:
+        now = self._now()
+        self._sessions.met(peer, text(message, "life", 64))
+        self._gateway.leases.heard(peer, now)
+        for kind in ("roster", "roll"):
+            body = self.lists.body(kind)
+            if body is not None and integer(message, kind) < self.lists.version(kind):
+                post({"kind": kind, "list": body.decode()})
+        offer = self._ring.keys.offer([str(name) for name in rows(message, "keys", 64)], now)
+        if offer:
+            post({"kind": "keys", "keys": offer})
+        if flag(message, "answer"):
+            return
+        post({**self.greeting(), "answer": True})
+        if flag(message, "first"):
+            post({"kind": "devices", "yours": True, "records": self.membership.told_of(peer, now)})
+        self._tell_line_to(peer)
+
+    def _hear_list(self, peer: str, kind: str, body: object) -> None:
+        if not isinstance(body, str):
+            raise ChannelError("garbage", f"{peer} sent a list that is none")
+        try:
+            if kind == "roster" and self.lists.take_roster(body.encode()):
+                self._roster_changed()
+                self._spread("roster")
+            elif kind == "roll" and self.lists.take_roll(body.encode()):
+                self._gateway.forget_marks()
+                self.membership.roll_changed(self._now())
+                self._soon.ask("resolve", self._resolve)
+        except ListError as fault:
+            raise ChannelError(fault.code, f"{peer}: {fault}") from None
+
+    def _hear_devices(self, peer: str, message: Message) -> None:
+        session = self._config.session
+        longest = 3600 * max(session.guest_hours, session.household_hours)
+        owner = self._name if flag(message, "yours") else peer
+        self.membership.heard(owner, rows(message, "records", records.MOST_RECORDS), longest, self._now())
+
+    def _hear_addresses(self, peer: str, message: Message) -> None:
+        member = self._roster().member(peer)
+        if member is not None and self._gateway.take(member, message, self._now()):
+            self._soon.ask("resolve", self._resolve)
+
+    # What follows from it.
+
+    def _now(self) -> float:
+        return self._clock.read().monotonic
+
+    def _roster(self) -> Roster:
+        return self.lists.roster or Roster(0)
+
+    def _roster_changed(self) -> None:
+        roster, own = self._roster(), self.lists.own
+        others = [one for one in roster.members if one.name != self._name] if own else []
+        self._sessions.meet(others)
+        names = {one.name for one in others}
+        self._news = {name: one for name, one in self._news.items() if name in names}
+        self._turns.enter_roster(roster if own else None)
+        self._gateway.lapse(roster, self._now())
+        self._soon.ask("resolve", self._resolve)
+
+    def _keys_changed(self) -> None:
+        self._to_all({"kind": "keys", "keys": self._ring.keys.offer([], self._now())})
+        self.membership.keys_changed(self._now())
+        self._soon.ask("resolve", self._resolve)
+
+    def _to_all(self, message: Message) -> None:
+        for name, up in self._sessions.up().items():
+            if up:
+                self._sessions.post(name, message)
+
+    def _spread(self, kind: str) -> None:
+        body = self.lists.body(kind)
+        if body is not None:
+            self._to_all({"kind": kind, "list": body.decode()})
+
+    def _ask_announce(self) -> None:
+        self._soon.ask("announce", self._announce)
+
+    def _announce(self) -> None:
+        if self.lists.own is not None:
+            self._announcer.announce(self._roster(), self._name, self._now())
+
+    def _resolve(self) -> None:
+        self._gateway.resolve()
+        self._soon.ask("line", self._tell_line)
+
+    def _tell_line(self) -> None:
+        for name in self._sessions.up():
+            self._tell_line_to(name)
+
+    def _tell_line_to(self, peer: str) -> None:
+        message = self._gateway.line_for(peer)
+        if message is not None:
+            self._sessions.reply(peer, message)
+
+    def _tell_use(self) -> None:
+        hub = self._roster().hub
+        if hub is None or hub.name == self._name or not self._config.line:
+            return
+        message = self._use.message()
+        if message is not None and self._sessions.post(hub.name, message):
+            self._use.sent()

@@ -1,0 +1,54 @@
+"""What lines carried for whom, as state that is replaced whole or row by row, sealed to the hub's node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meshctl.agent.mesh.channel import ChannelError
+from meshctl.agent.mesh.sessions import Message
+from meshctl.agent.mesh.shapes import flag, integer, rows
+from meshctl.agent.mesh.shelf import Shelf
+from meshctl.agent.store import Store
+from meshctl.model import DIRECTIONS
+
+_MOST_ROWS = 20_000
+
+
+def take_use(shelf: Shelf, owner: str, message: Message) -> None:
+    """Replace what ``owner``'s line carried by what it says now. Raises `ChannelError`."""
+    told: dict[tuple[str, str, str], int] = {}
+    for row in rows(message, "rows", _MOST_ROWS):
+        if not isinstance(row, list) or len(row) != 4 or row[1] not in DIRECTIONS:
+            raise ChannelError("garbage", "use is a list of line, direction, household and bytes")
+        told[str(row[0])[:64], str(row[1]), str(row[2])[:16]] = integer({"bytes": row[3]}, "bytes")
+    stamp = integer(message, "boot"), integer(message, "sequence")
+    shelf.take_use(owner, stamp, told, whole=flag(message, "whole"))
+
+
+class UseReport:
+    """What this node's line carried for whom, as replaceable state for the hub's node."""
+
+    def __init__(self, store: Store, boot: int) -> None:
+        self._store, self._boot = store, boot
+        self._sequence = 0
+        self._sent: dict[tuple[str, str, str], int] | None = None
+        self._last: dict[tuple[str, str, str], int] = {}
+
+    def forget(self) -> None:
+        """Say everything anew next time."""
+        self._sent = None
+
+    def message(self) -> dict[str, Any] | None:
+        """Return what changed since what was sent last, or ``None``; call `sent` when it went out."""
+        use = {(line, str(way), household): carried for (line, way, household), carried in self._store.ledger().items()}
+        before = self._sent
+        fresh = [[*key, carried] for key, carried in use.items() if before is None or before.get(key) != carried]
+        if before is not None and not fresh:
+            return None
+        self._sequence, self._last = self._sequence + 1, use
+        stamp = {"boot": self._boot, "sequence": self._sequence}
+        return {"kind": "use", "whole": before is None, **stamp, "rows": fresh}
+
+    def sent(self) -> None:
+        """Note that the last message is on its way."""
+        self._sent = self._last

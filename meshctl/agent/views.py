@@ -1,0 +1,77 @@
+"""What one device, and everybody, may know of shares and the line; on every node the gateway's truth."""
+
+from __future__ import annotations
+
+from meshctl.agent.clock import Clock
+from meshctl.agent.links import has_carrier
+from meshctl.agent.members import Members
+from meshctl.agent.mesh.node import Mesh
+from meshctl.agent.store import Store
+from meshctl.agent.tick import Reconciler
+from meshctl.config import Config
+from meshctl.model import Device, Direction
+from meshctl.quota.share import guest_pool
+from meshctl.wire import DeviceView, LineView, Slice, State
+
+
+class Views:
+    """Answers from this node's own line, or from what the gateway in use told through ``mesh``."""
+
+    def __init__(self, config: Config, parts: tuple[Store, Members, Reconciler], clock: Clock) -> None:
+        self._config, self._clock = config, clock
+        self._store, self._members, self._turns = parts
+        self.mesh: Mesh | None = None
+
+    def device(self, hardware: str) -> DeviceView:
+        """Return what a device may know of itself."""
+        device = self._members.get(hardware)
+        plan = self._turns.plan
+        news = self.mesh.line_news() if self.mesh and not self._config.line else None
+        homes, guests = (news.homes, news.guests) if news else (plan.homes, plan.guests)
+        if device is None:
+            return DeviceView("visitor", homes=homes, guests=guests)
+        state: State = "household" if device.household else "guest"
+        left = None if device.until is None else max(0.0, device.until - self._clock.read().monotonic)
+        if news is not None and self.mesh is not None:
+            told = news.slices.get(self.mesh.mark_told(device) or "", {})
+            return DeviceView(state, device.household, left, homes, guests, told.get("down"), told.get("up"))
+        down, up = self._slice(device, "down"), self._slice(device, "up")
+        return DeviceView(state, device.household, left, homes, guests, down, up)
+
+    def line(self) -> LineView | None:
+        """Return the line that people here use, as everybody may see it."""
+        if self._config.line:
+            return self.own_line()
+        news = self.mesh.line_news() if self.mesh else None
+        return news.view if news else None
+
+    def own_line(self) -> LineView | None:
+        """Return this node's own line, if it has one."""
+        if not self._config.line:
+            return None
+        line, plan, policy = self._config.line[0], self._turns.plan, self._config.policy
+        use = max((use.busy for use in self._turns.tally.use.values()), default=0.0)
+        down = plan.trees["down"]
+        floor, guests = int(policy.floor_kbit), plan.guests + 1
+        pool = guest_pool(down.capacity, guests, float(plan.homes), floor, policy.guest_share, floor * plan.homes)
+        return LineView(
+            name=line.name,
+            down_mbit=line.down_mbit,
+            up_mbit=line.up_mbit,
+            homes=plan.homes,
+            guests=plan.guests,
+            slice_mbit=round(pool / guests / 1000, 1),
+            busy=round(use * 20) / 20,
+            uplink=has_carrier(line.device),
+        )
+
+    def _slice(self, device: Device, direction: Direction) -> Slice | None:
+        tree = self._turns.plan.trees.get(direction)
+        leaf = tree.leaves.get(device.mark) if tree else None
+        if tree is None or leaf is None:
+            return None
+        used = self._turns.tally.used.get((direction, device.mark), 0)
+        if device.household:
+            ledger = self._store.ledger()
+            used = ledger.get((self._config.line[0].name, direction, device.household), 0)
+        return Slice(leaf.rate * 1000.0, leaf.ceil * 1000.0, used)

@@ -1,0 +1,134 @@
+"""Records of who is joined end the same on every node, in whatever order they come."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshctl.agent.mesh.daykeys import DayKeys
+from meshctl.agent.mesh.records import Record, Records, from_wire, to_wire
+from meshctl.agent.mesh.roaming import SEEN_SECONDS, Roaming
+from meshctl.model import Device
+
+PHONE, OTHER = "02:00:5e:10:00:01", "02:00:5e:10:00:02"
+
+
+def guest(hardware: str, until: float = 1000.0) -> Device:
+    return Device(hardware, 0x8000, None, until)
+
+
+record = st.builds(
+    Record,
+    token=st.sampled_from(["aa" * 16, "bb" * 16]),
+    key=st.just("01" * 8),
+    household=st.sampled_from([None, "K7QM"]),
+    until=st.floats(1, 100),
+    version=st.integers(1, 4),
+    owner=st.sampled_from(["ash", "elm", "oak"]),
+    gone=st.booleans(),
+)
+
+
+def sound(found: list[Record]) -> list[Record]:
+    """Keep one record of each (token, version, owner): no node writes two."""
+    return list({(one.token, one.version, one.owner): one for one in found}.values())
+
+
+@given(st.lists(record, max_size=12).map(sound), st.randoms())
+def test_order_and_repetition_make_no_difference(found: list[Record], shuffled: object) -> None:
+    one, other = Records(), Records()
+    for entry in found:
+        one.merge(entry)
+    again = [*found, *found]
+    shuffled.shuffle(again)  # type: ignore[attr-defined]
+    for entry in again:
+        other.merge(entry)
+    assert sorted(one.all(), key=repr) == sorted(other.all(), key=repr)
+
+
+def test_a_record_travels_with_what_is_left_of_the_stay() -> None:
+    sent = Record("aa" * 16, "01" * 8, "K7QM", 500.0, 3, "oak")
+    got = from_wire(to_wire(sent, 400.0), "oak", 9000.0, 3600.0)
+    assert got == Record("aa" * 16, "01" * 8, "K7QM", 9100.0, 3, "oak")
+    assert from_wire(to_wire(sent, 0.0), "oak", 0.0, 60.0).until == 60.0
+
+
+def two_nodes() -> tuple[Roaming, Roaming]:
+    oak_keys, elm_keys = DayKeys(), DayKeys()
+    oak_keys.make(0.0)
+    elm_keys.accept(oak_keys.offer([], 0.0), 0.0)
+    return Roaming("oak", oak_keys, Records()), Roaming("elm", elm_keys, Records())
+
+
+def test_a_device_that_joined_at_one_node_is_known_at_the_next() -> None:
+    oak, elm = two_nodes()
+    elm.hear(oak.claim([guest(PHONE)], 1.0), [], 1.0)
+    found = elm.recognise(PHONE, 2.0)
+    assert found is not None
+    assert found.household is None
+    assert elm.recognise(OTHER, 2.0) is None
+    assert elm.recognise(PHONE, 1000.0) is None
+
+
+def test_who_leaves_at_one_node_is_a_visitor_at_every_other() -> None:
+    oak, elm = two_nodes()
+    elm.hear(oak.claim([guest(PHONE)], 1.0), [], 1.0)
+    elm.see(PHONE, 2.0)
+    back = elm.claim([guest(PHONE)], 2.0)
+    assert oak.hear(back, [PHONE], 2.0).moved == [PHONE]
+    assert not oak.mine(PHONE)
+    effects = oak.hear(elm.release(guest(PHONE), 3.0), [PHONE], 3.0)
+    assert effects.left == [PHONE]
+    assert oak.recognise(PHONE, 4.0) is None
+
+
+def test_a_device_in_front_of_a_node_is_let_in_when_the_news_come_later() -> None:
+    oak, elm = two_nodes()
+    elm.see(PHONE, 5.0)
+    assert elm.hear(oak.claim([guest(PHONE)], 6.0), [], 6.0).arrived == [PHONE]
+    late = 6.0 + SEEN_SECONDS
+    assert elm.hear(oak.claim([guest(PHONE)], late), [], late).arrived == []
+
+
+def test_a_new_day_key_gives_new_tokens_to_whom_this_node_vouches_for() -> None:
+    keys = DayKeys()
+    old = keys.make(0.0)
+    oak = Roaming("oak", keys, Records())
+    first = oak.claim([guest(PHONE, 1e6)], 1.0)[0]
+    new = keys.make(86_400.0)
+    renewed = oak.renew([guest(PHONE, 1e6)], 86_401.0)
+    assert [(one.key, one.version) for one in renewed] == [(new.name, first.version + 1)]
+    assert oak.best(PHONE) == renewed[0]
+    keys.forget(86_400.0 * 2)
+    assert old.name not in keys.names()
+
+
+def test_without_the_key_of_the_day_no_token_links() -> None:
+    oak, _ = two_nodes()
+    kept = oak.claim([guest(PHONE)], 1.0)
+    alone = DayKeys()
+    alone.make(50.0)
+    assert Roaming("oak", alone, Records(kept)).recognise(PHONE, 60.0) is None
+
+
+def test_a_node_that_lost_its_disk_goes_on_from_what_others_kept_of_it() -> None:
+    oak, elm = two_nodes()
+    for second in range(1, 4):
+        elm.hear(oak.claim([guest(PHONE)], float(second)), [], float(second))
+    keys = DayKeys()
+    keys.accept(oak._keys.offer([], 5.0), 5.0)
+    fresh = Roaming("oak", keys, Records())
+    fresh.hear(elm.records.of("oak"), [], 5.0)
+    assert elm.hear(fresh.claim([guest(PHONE)], 6.0), [], 6.0) is not None
+    assert elm.records.of("oak")[0].version == 4
+
+
+def test_purging_forgets_what_is_over_and_what_no_key_can_link() -> None:
+    records = Records(
+        [Record("aa" * 16, "01" * 8, None, 10.0, 1, "oak"), Record("bb" * 16, "02" * 8, None, 99.0, 1, "oak")]
+    )
+    records.purge(20.0, ["01" * 8], all_keys_known=False)
+    assert [one.token for one in records.all()] == ["bb" * 16]
+    records.purge(20.0, ["01" * 8], all_keys_known=True)
+    assert records.changed() == {"aa" * 16: None, "bb" * 16: None}
+    assert len(records) == 0
