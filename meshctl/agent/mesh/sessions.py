@@ -70,13 +70,14 @@ class Sessions:
         self._greeting = 0
         self.refused: Counter[str] = Counter()
 
-    async def listen(self) -> asyncio.Server:
-        """Begin to let other nodes in."""
-        listener = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    async def listen(self, host: str = "::") -> asyncio.Server:
+        """Begin to let other nodes in, over IPv6 and IPv4 unless ``host`` says one address."""
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        if ":" in host:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.setblocking(False)  # noqa: FBT003  # the call takes no keyword
-        listener.bind(("::", self._port))
+        listener.bind((host, self._port))
         return await asyncio.start_server(self._welcome, sock=listener, backlog=128)
 
     def up(self) -> dict[str, bool]:
