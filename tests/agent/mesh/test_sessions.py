@@ -20,7 +20,7 @@ HOSTS = {"elm": "127.0.1.1", "oak": "127.0.1.2", "ash": "127.0.1.3"}
 
 def member(name: str, key: SigningKey | None = None) -> Member:
     text = base64.b64encode(bytes((key or KEYS[name]).verify_key)).decode()
-    return Member(name, 1, text, f"{HOSTS[name]}/32", "2001:db8:dead::1/64")
+    return Member(name, 1, text, f"{HOSTS[name]}/32", "::1/128")
 
 
 class Ears:
