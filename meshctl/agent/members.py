@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from meshctl.agent.elements import Element
 from meshctl.agent.files import on_tmpfs, write_whole
-from meshctl.agent.ruleset import Element
 from meshctl.model import Device, Household
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME, LAST_GUEST
 
