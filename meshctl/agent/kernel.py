@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Protocol
 
-from meshctl.agent import conntrack
-from meshctl.agent.ruleset import TableState, install_text, read_listing
-from meshctl.agent.trees import TreeState, read_tree
+from meshctl.agent import conntrack, funnel
+from meshctl.agent.elements import TableState, read_listing
+from meshctl.agent.funnel import FUNNEL, FunnelState, facing_devices
+from meshctl.agent.ruleset import install_text
+from meshctl.agent.trees import TreeState, is_whole, read_tree
 from meshctl.config import Config
+from meshctl.lists import Roster
 from meshctl.model import Direction, MeshctlError
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _SECONDS = 20
 """How long one program may take before it counts as stuck."""
+
+_NO_DEVICE = "Cannot find device"
+"""What tc says of a device that went away while we read."""
 
 
 class KernelError(MeshctlError):
@@ -26,10 +34,11 @@ class KernelError(MeshctlError):
 
 @dataclass(frozen=True)
 class KernelState:
-    """All that one reading says: our table, and the trees of the line by direction."""
+    """All that one reading says: our table, the trees of the line by direction, and what leads into them."""
 
     table: TableState = field(default_factory=TableState)
     trees: Mapping[Direction, TreeState] = field(default_factory=dict)
+    funnel: FunnelState = field(default_factory=FunnelState)
 
 
 class Kernel(Protocol):
@@ -38,11 +47,11 @@ class Kernel(Protocol):
     def read(self) -> KernelState:
         """Read everything that is ours, without changing anything."""
 
-    def install(self) -> None:
-        """Put the table's rules anew in one transaction; elements stay."""
+    def install(self, roster: Roster | None) -> None:
+        """Put the table's rules anew in one transaction, for these nodes; elements stay."""
 
     def shape(self, commands: list[str]) -> None:
-        """Run tc commands in order. Raises `KernelError` at the first that fails."""
+        """Run ip's ``link …`` and tc's commands in order. Raises `KernelError` at the first that fails."""
 
     def commit(self, transactions: list[str]) -> None:
         """Run nft transactions, each whole or not at all. Raises `KernelError`."""
@@ -66,26 +75,39 @@ class LinuxKernel:
         self._devices = shaped_devices(config)
 
     def read(self) -> KernelState:
-        """Read the table's listing and the trees; a missing table or tree is a state, not an error."""
+        """Read the table's listing, the trees and the funnel; what is missing is a state, not an error."""
         listing = _run(["nft", "-j", "list", "table", "inet", "meshctl"], absent="No such file or directory")
-        trees = {direction: self._read_tree(device) for direction, device in self._devices.items()}
-        return KernelState(read_listing(listing), trees)
+        qdiscs = _run(["tc", "qdisc", "show"])
+        trees = {direction: self._read_tree(device, qdiscs) for direction, device in self._devices.items()}
+        return KernelState(read_listing(listing), trees, self._read_funnel(qdiscs))
 
-    def _read_tree(self, device: str) -> TreeState:
-        qdiscs = _run(["tc", "qdisc", "show", "dev", device])
-        if " htb " not in qdiscs:
-            return read_tree(qdiscs, "", "")
-        classes = _run(["tc", "-s", "-d", "class", "show", "dev", device])
-        return read_tree(qdiscs, classes, _run(["tc", "filter", "show", "dev", device, "parent", "1:"]))
+    def _read_tree(self, device: str, qdiscs: str) -> TreeState:
+        own = re.sub(f"^(qdisc [^ ]+ [^ ]+) dev {re.escape(device)} ", r"\1 ", qdiscs, flags=re.MULTILINE)
+        own = "".join(line for line in own.splitlines(keepends=True) if " dev " not in line)
+        if " htb " not in own:
+            return read_tree(own, "", "")
+        classes = _run(["tc", "-s", "-d", "class", "show", "dev", device], absent=_NO_DEVICE)
+        return read_tree(own, classes, _run(["tc", "filter", "show", "dev", device, "parent", "1:"], absent=_NO_DEVICE))
 
-    def install(self) -> None:
-        """Put the table's rules anew in one transaction; elements stay."""
-        self.commit([install_text(self._config)])
+    def _read_funnel(self, qdiscs: str) -> FunnelState:
+        up = funnel.read_link(_run(["ip", "-json", "link", "show", "type", "ifb"]))
+        hooked = funnel.devices_with("clsact", qdiscs)
+        shown = {
+            device: _run(["tc", "filter", "show", "dev", device, "egress"], absent=_NO_DEVICE) for device in hooked
+        }
+        others = funnel.devices_with("htb", qdiscs) - {*self._devices.values(), FUNNEL}
+        strays = tuple(device for device in sorted(others) if is_whole(self._read_tree(device, qdiscs)))
+        filters = {device: funnel.read_filters(text) for device, text in shown.items()}
+        return FunnelState(up, funnel.devices_with("", qdiscs), hooked, filters, strays)
+
+    def install(self, roster: Roster | None) -> None:
+        """Put the table's rules anew in one transaction, for these nodes; elements stay."""
+        self.commit([install_text(self._config, roster)])
 
     def shape(self, commands: list[str]) -> None:
-        """Run tc commands in order. Raises `KernelError` at the first that fails."""
-        if commands:
-            _run(["tc", "-batch", "-"], "\n".join(commands) + "\n")
+        """Run ip's ``link …`` and tc's commands in order. Raises `KernelError` at the first that fails."""
+        for is_link, some in groupby(commands, lambda command: command.startswith("link ")):
+            _run(["ip" if is_link else "tc", "-batch", "-"], "\n".join(some) + "\n")
 
     def commit(self, transactions: list[str]) -> None:
         """Run nft transactions, each whole or not at all. Raises `KernelError`."""
@@ -117,10 +139,19 @@ def _as_kernel_error() -> Iterator[None]:
 
 
 def shaped_devices(config: Config) -> dict[Direction, str]:
-    """Return the device of each direction's tree: towards neighbours for down, the line itself for up."""
+    """Return the device of each direction's tree: towards neighbours for down, the line itself for up.
+
+    Where several devices face neighbours, the one for down is the funnel that joins them.
+    """
     if not config.line:
         return {}
-    return {"down": config.access[0].device, "up": config.line[0].device}
+    faces = facing_devices(config)
+    return {"down": FUNNEL if len(faces) > 1 else faces[0], "up": config.line[0].device}
+
+
+def frame_devices(config: Config) -> tuple[str, ...]:
+    """Return the devices whose offloads decide how many frames a queue sees as one; none without a line."""
+    return (*facing_devices(config), config.line[0].device) if config.line else ()
 
 
 def _run(program: list[str], text: str = "", absent: str | None = None) -> str:

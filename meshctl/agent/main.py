@@ -14,7 +14,7 @@ from meshctl.agent.clock import Clock, SystemClock
 from meshctl.agent.files import on_tmpfs, write_whole
 from meshctl.agent.housekeeping import Housekeeping, Job
 from meshctl.agent.journal import Journal, node_key
-from meshctl.agent.kernel import KernelError, LinuxKernel, shaped_devices
+from meshctl.agent.kernel import KernelError, LinuxKernel, frame_devices
 from meshctl.agent.links import check_devices, offloads
 from meshctl.agent.members import Members
 from meshctl.agent.mesh.node import Mesh
@@ -86,7 +86,7 @@ class _Agent:
         loop = asyncio.get_running_loop()
         on_stop(lambda: loop.call_soon_threadsafe(self._stop.set))
         self._members.load(self._copy, self._clock.read().monotonic)
-        self._turns.merged = offloads(shaped_devices(self._config).values())
+        self._turns.merged = offloads(frame_devices(self._config))
         self._turns.start()
         self._keep_copy()
         listener = (passed_sockets().get("agent") or [unix_listener(self._folder / "agent.sock")])[0]
@@ -126,10 +126,9 @@ class _Agent:
 
     def _turn(self) -> None:
         try:
-            self._turns.merged = offloads(shaped_devices(self._config).values())
-            ended = self._turns.tick()
+            self._turns.merged = offloads(frame_devices(self._config))
+            self._turns.tick()
             if self._mesh is not None:
-                self._mesh.membership.ended(ended)
                 self._mesh.tick()
         except KernelError as fault:
             # The kernel is as it was; the next turn looks again and repairs.

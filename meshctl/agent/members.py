@@ -12,10 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from meshctl.agent.elements import Element
 from meshctl.agent.files import on_tmpfs, write_whole
-from meshctl.agent.ruleset import Element
 from meshctl.model import Device, Household
-from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME, LAST_GUEST
+from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
+
+_LAST_GUEST = 0xBFFF
+"""Guests here; those behind other nodes have the marks from 0xC000 on."""
 
 HARDWARE = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
@@ -85,13 +88,13 @@ class Members:
 
     def _free_mark(self) -> int:
         taken = {device.mark for device in self._devices.values()}
-        span = LAST_GUEST - FIRST_GUEST + 1
+        span = _LAST_GUEST - FIRST_GUEST + 1
         for step in range(1, span + 1):
             mark = FIRST_GUEST + (self._last_guest + step - FIRST_GUEST) % span
             if mark not in taken:
                 self._last_guest = mark
                 return mark
-        # Beyond 32,000 guests a mark is shared: two guests have one slice, and nobody is refused.
+        # Beyond 16,000 guests a mark is shared: two guests have one slice, and nobody is refused.
         return FIRST_GUEST
 
     def save(self, file: Path) -> bool:

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from meshctl.agent import ruleset, trees
+from meshctl.agent import elements, funnel, trees
 from meshctl.agent.clock import Clock
 from meshctl.agent.kernel import Kernel, KernelError, KernelState, shaped_devices
 from meshctl.agent.members import Members, mark_of
 from meshctl.agent.ruleset import PRESENT_MINUTES
 from meshctl.agent.store import Store
 from meshctl.config import Config
+from meshctl.lists import Member, Roster
 from meshctl.model import DIRECTIONS, Device, Direction
 from meshctl.quota.meter import Count, Flow, Place, jain, meter
-from meshctl.quota.plan import FIRST_GUEST, Plan, Settings, Tree, decide
+from meshctl.quota.plan import (
+    FIRST_GUEST,
+    FIRST_HOME,
+    FIRST_STRANGER,
+    LAST_STRANGER,
+    Plan,
+    Settings,
+    Tree,
+    decide,
+    stranger_mark,
+)
 
 log = logging.getLogger(__name__)
 
 _PRESENT = PRESENT_MINUTES * 60.0
 _LEAVES = ("fq_codel", "pfifo")
+_INHERITED = 30.0
+"""Seconds that a former agent's announcements hold while the other nodes have not spoken yet."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +67,13 @@ class Reconciler:
     def __init__(self, config: Config, kernel: Kernel, store: Store, members: Members, clock: Clock) -> None:
         self._config, self._kernel, self._store, self._members, self._clock = config, kernel, store, members, clock
         self._devices = shaped_devices(config)
+        self._faces = funnel.facing_devices(config) if funnel.FUNNEL in self._devices.values() else ()
+        self._faces_here: frozenset[str] = frozenset()
+        self._roster: Roster | None = None
+        self._said: Mapping[str, int] | None = None
+        self._announced: dict[str, int] = {}
+        self._inherits_until = 0.0
+        self._strange: dict[int, float] = {}
         self._readings: dict[Place, Count] = store.readings()
         self._addresses: dict[str, set[str]] = {}
         self._moved: set[int] = set()
@@ -63,16 +84,24 @@ class Reconciler:
         self.plan = Plan({})
         self.tally = Tally(repairs=store.counted("repairs"))
 
+    @property
+    def addresses(self) -> Mapping[str, set[str]]:
+        """The addresses that each device opened connections from lately, by hardware address."""
+        return self._addresses
+
     def start(self) -> None:
         """Put the rules in place and take in what a former agent admitted. Raises `KernelError`."""
         now = self._clock.read().monotonic
-        self._kernel.install()
+        self._kernel.install(self._roster)
         state = self._kernel.read()
         self._rules = state.table.rules
         if self._config.shaping.leaf == "auto":
             self._leaf = next((tree.leaf for tree in state.trees.values() if tree.leaf), self._leaf)
         households = {mark_of(household): household.handle for household in self._store.households()}
         self._members.adopt(state.table.members, households, now)
+        if self._said is None:
+            known = {a: mark for a, mark in state.table.announced.items() if FIRST_HOME <= mark <= LAST_STRANGER}
+            self._announced, self._inherits_until = known, now + _INHERITED
         self.tick()
 
     def tick(self) -> None:
@@ -91,15 +120,46 @@ class Reconciler:
 
     def admit(self, devices: Iterable[Device], addresses: Iterable[str]) -> None:
         """Open the kernel for devices that just joined, at once, without a full reading."""
+        self._follow({device.mark for device in devices})
+        self._kernel.forget_redirected(addresses)
+
+    def enter_roster(self, roster: Roster | None) -> None:
+        """Know these nodes from now on: the rules for them are put in place at once. Raises `KernelError`.
+
+        What a node that was withdrawn still sends is refused from that moment, established or not, since
+        no rule about other nodes asks for a connection's state. May be called before `start`.
+        """
+        if roster == self._roster:
+            return
+        self._roster = roster
+        if self.tally.ticks:
+            self._rules = ""
+            self.tick()
+
+    def announce(self, addresses: Mapping[str, int]) -> None:
+        """Take in all that other nodes announce, in place of what they announced before. Raises `KernelError`.
+
+        ``addresses`` maps a client's address to its mark. The kernel follows at once. May be called
+        before `start`. Connections are never ended here: those of a device that left were ended by the
+        node it was at, and one that only fell silent goes on as that node's stranger.
+        """
+        if addresses == self._said:
+            return
+        self._said, before = dict(addresses), self._announced
+        self._announced = {str(ipaddress.ip_address(address)): mark for address, mark in addresses.items()}
+        fresh = {mark for address, mark in self._announced.items() if before.get(address) != mark}
+        self._members.touch(fresh, self._clock.read().monotonic)
+        if self.tally.ticks and self._announced != before:
+            self._follow(fresh)
+
+    def _follow(self, fresh: set[int]) -> None:
+        """Bring the kernel to a plan in which these marks are present too, without a full reading."""
         now = self._clock.read().monotonic
-        here = {leaf for tree in self.plan.trees.values() for leaf in tree.leaves}
-        plan = self._decide(here | {device.mark for device in devices})
         try:
-            self._apply(self._expected(now), plan, now)
+            self._apply(self._expected(now), self._decide(self.plan.present | fresh), now)
         except KernelError:
             # Somebody changed what we thought was there: look, and bring everything.
             self.tick()
-        self._kernel.forget_redirected(addresses)
 
     def release(self, device: Device, addresses: Iterable[str]) -> None:
         """Close the kernel for a device that left or moved to another share; its connections end."""
@@ -134,6 +194,13 @@ class Reconciler:
         self._addresses = {hardware: set(addresses) for hardware, addresses in state.table.seen.items()}
         seen = [d.mark for d in self._members.all() if d.hardware in state.table.seen]
         self._members.touch([*seen, *self._moved], now)
+        self._strange.update(dict.fromkeys((mark for mark in self._moved if mark >= FIRST_STRANGER), now))
+        if self._said is None and now >= self._inherits_until:
+            self._announced = {}
+
+    def _present(self, now: float) -> set[int]:
+        strange = {mark for mark, at in self._strange.items() if now - at < _PRESENT}
+        return self._members.present(now, _PRESENT) | strange | set(self._announced.values())
 
     def _addresses_of(self, devices: Iterable[Device]) -> set[str]:
         wanted = {device.hardware for device in devices}
@@ -147,17 +214,25 @@ class Reconciler:
         weights = {mark_of(household): float(household.shares) for household in self._store.households()}
         policy = self._config.policy
         settings = Settings(int(policy.floor_kbit), policy.guest_share, self.merged)
-        return decide(self._members.all(), present, weights, line.capacity if line else None, settings)
+        capacity = line.capacity if line else None
+        strangers = [stranger_mark(one.number) for one in self._others()]
+        return decide(self._members.all(), present, weights, capacity, settings, self._announced, strangers)
+
+    def _others(self) -> list[Member]:
+        mine = self._config.node.name
+        return [one for one in self._roster.members if one.name != mine] if self._roster else []
 
     def _bring(self, state: KernelState, now: float) -> None:
         if state.table.rules != self._rules or not self._rules:
             if self._rules:
                 self._repaired("the table's rules were changed by somebody else")
-            self._kernel.install()
+            self._kernel.install(self._roster)
             state = replace(state, table=self._kernel.read().table)
             self._rules = state.table.rules
-        plan = self._decide(self._members.present(now, _PRESENT))
-        unchanged = plan == self.plan and self.tally.ticks > 0
+        plan = self._decide(self._present(now))
+        here = state.funnel.devices & frozenset(self._faces)
+        unchanged = plan == self.plan and here == self._faces_here and self.tally.ticks > 0
+        self._faces_here = here
         commands = self._apply(state, plan, now)
         if unchanged and commands:
             self._repaired(commands[0].strip().splitlines()[0])
@@ -170,18 +245,21 @@ class Reconciler:
 
     def _expected(self, now: float) -> KernelState:
         shown = {direction: trees.expected(tree) for direction, tree in self.plan.trees.items()}
-        return KernelState(ruleset.expected(self._rules, self.plan, now), shown)
+        return KernelState(elements.expected(self._rules, self.plan, now), shown, funnel.expected(self._faces))
 
     def _apply(self, state: KernelState, plan: Plan, now: float) -> list[str]:
         """Apply the difference, classes before the elements that point at them; return what was done."""
+        joints = funnel.difference(state.funnel, self._faces)
         commands: list[str] = []
+        self._kernel.shape(joints.before)
         for direction, tree in plan.trees.items():
             now_there = state.trees.get(direction, trees.TreeState())
             commands += self._shape(self._devices[direction], now_there, tree)
-        transactions = ruleset.difference(state.table, plan, now)
+        self._kernel.shape(joints.after)
+        transactions = elements.difference(state.table, plan, now)
         self._kernel.commit(transactions)
         self.plan = plan
-        return commands + transactions
+        return [*joints.before, *commands, *joints.after, *transactions]
 
     def _shape(self, device: str, now_there: trees.TreeState, tree: Tree) -> list[str]:
         commands = trees.difference(device, now_there, tree, self._leaf)

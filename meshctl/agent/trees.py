@@ -62,6 +62,12 @@ def read_tree(qdiscs: str, classes: str, filters: str) -> TreeState:
     return TreeState("", {}, arp=False)
 
 
+def is_whole(state: TreeState) -> bool:
+    """Say whether this can only be a tree of ours: the root, both parents, and the leaf for the unknown."""
+    wanted = {ROOT: 0, HOMES: ROOT, GUEST_POOL: ROOT, UNKNOWN: GUEST_POOL}
+    return {number: shown.parent for number, shown in state.classes.items() if number in wanted} == wanted
+
+
 def _shown(match: re.Match[str]) -> Shown:
     # The leaf queue's handle is given out by the kernel once and never again, so it names this class's life.
     count = Count(

@@ -186,7 +186,7 @@ class Verbs:
         return {"ok": True}
 
     def _households(self, request: Request) -> Reply:  # noqa: ARG002
-        ledger: dict[tuple[str, Any, str], int] = dict(self._mesh.other_use()) if self._mesh else {}
+        ledger: dict[tuple[str, Any, str], int] = dict(self._mesh.shelf.use()) if self._mesh else {}
         ledger.update(self._store.ledger())
         here = {d.household for d in self._members.all() if d.household}
         return {
@@ -204,7 +204,7 @@ class Verbs:
         }
 
     def _household_add(self, request: Request) -> Reply:
-        elsewhere = self._mesh.refuses_households() if self._mesh else ""
+        elsewhere = self._mesh.lists.households_elsewhere() if self._mesh else ""
         if elsewhere:
             return _no("not-here", elsewhere)
         shares = request.get("shares", 1)

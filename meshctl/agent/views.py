@@ -33,7 +33,7 @@ class Views:
         state: State = "household" if device.household else "guest"
         left = None if device.until is None else max(0.0, device.until - self._clock.read().monotonic)
         if news is not None and self.mesh is not None:
-            told = news.slices.get(self.mesh.mark_told(device) or "", {})
+            told = news.slices.get(self.mesh.announcer.mark_of(device) or "", {})
             return DeviceView(state, device.household, left, homes, guests, told.get("down"), told.get("up"))
         down, up = self._slice(device, "down"), self._slice(device, "up")
         return DeviceView(state, device.household, left, homes, guests, down, up)

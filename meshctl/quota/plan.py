@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from meshctl.model import DIRECTIONS, Capacity, Device, Direction
 from meshctl.quota.share import fill, guest_pool
@@ -11,11 +12,17 @@ from meshctl.quota.share import fill, guest_pool
 ROOT, HOMES, GUEST_POOL, UNKNOWN = 0x1, 0x2, 0x3, 0x4
 """Class numbers below the qdisc: the line, its two parents, and the leaf for what nobody could name."""
 
-FIRST_HOME, FIRST_GUEST, LAST_GUEST = 0x10, 0x8000, 0xFFF0
+FIRST_HOME, FIRST_GUEST, LAST_GUEST = 0x10, 0x8000, 0xEFFF
 """Marks are class numbers: households from `FIRST_HOME`, guests from `FIRST_GUEST`. 0 is a visitor."""
 
+FIRST_STRANGER, LAST_STRANGER = 0xF000, 0xFFEF
+"""Marks of what comes from other nodes unannounced: all of one node's unknown devices share one."""
+
 UNKNOWN_KBIT = 8
-"""What the leaf for the unknown is assured; HTB wants more than nothing."""
+"""What a leaf for the unknown is assured while nobody is known to use it; HTB wants more than nothing."""
+
+_IDLE_PART = 20
+"""Leaves that nobody is known to use are assured one part in so many of the line, all together."""
 
 _FRAME, _MERGED, _QUANTUM_LIMIT = 1514, 8192, 65536
 
@@ -56,23 +63,37 @@ class Tree:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the kernel should look like. ``classes`` maps a mark to its class number."""
+    """What the kernel should look like.
+
+    ``members`` are the devices joined here by hardware address, ``announced`` the marks of addresses
+    behind other nodes, ``present`` the marks that share the line now.
+    """
 
     members: Mapping[str, Device]
     trees: Mapping[Direction, Tree] = field(default_factory=dict)
+    announced: Mapping[str, int] = field(default_factory=dict)
+    present: frozenset[int] = frozenset()
 
     @property
     def homes(self) -> int:
         """How many households are present."""
-        return sum(1 for leaf in self._leaves() if leaf.parent == HOMES)
+        return sum(1 for mark in self.present if mark < FIRST_GUEST)
 
     @property
     def guests(self) -> int:
-        """How many guests are present."""
-        return sum(1 for leaf in self._leaves() if leaf.parent == GUEST_POOL and leaf.number != UNKNOWN)
+        """How many guests are present; the unknown devices of one node count as one."""
+        return len(self.present) - self.homes
 
-    def _leaves(self) -> Iterable[Leaf]:
-        return self.trees["down"].leaves.values() if self.trees else ()
+
+_NOBODY: Mapping[str, int] = MappingProxyType({})
+
+
+def stranger_mark(number: int) -> int:
+    """Return the mark of what comes unannounced from the node with that number in the roster."""
+    mark = FIRST_STRANGER + number
+    if not FIRST_STRANGER < mark <= LAST_STRANGER:
+        raise ValueError(f"{number} is no node's number: 1 to {LAST_STRANGER - FIRST_STRANGER}")
+    return mark
 
 
 def decide(
@@ -81,28 +102,37 @@ def decide(
     weights: Mapping[int, float],
     capacity: Capacity | None,
     settings: Settings,
+    announced: Mapping[str, int] = _NOBODY,
+    strangers: Iterable[int] = (),
 ) -> Plan:
     """Return the desired state of the kernel.
 
-    ``present`` are the marks that have a device here, ``weights`` the households' weights by mark
-    (1 where absent). Without a ``capacity`` this node has no line, and nothing is shaped.
+    ``present`` are the marks that have a device here or behind another node, ``weights`` the
+    households' weights by mark (1 where absent). ``announced`` maps a client's address behind another
+    node to its mark; ``strangers`` are the marks of those nodes' unknown devices, which have a leaf
+    even while nobody is known to use it. Without a ``capacity`` this node has no line, and nothing
+    is shaped.
     """
     joined = {device.hardware: device for device in members}
+    unknown = set(strangers)
+    here = frozenset(present) & ({device.mark for device in joined.values()} | set(announced.values()) | unknown)
     if capacity is None:
-        return Plan(joined)
-    here = set(present) & {device.mark for device in joined.values()}
+        return Plan(joined, announced=dict(announced), present=here)
     homes = {mark: weights.get(mark, 1.0) for mark in here if mark < FIRST_GUEST}
     guests = sorted(mark for mark in here if mark >= FIRST_GUEST)
-    trees = {d: _tree(int(capacity.of(d) / 125), homes, guests, settings) for d in DIRECTIONS}
-    return Plan(joined, trees)
+    idle = [UNKNOWN, *sorted(unknown - here)]
+    trees = {d: _tree(int(capacity.of(d) / 125), homes, guests, idle, settings) for d in DIRECTIONS}
+    return Plan(joined, trees, dict(announced), here)
 
 
-def _tree(capacity: int, homes: Mapping[int, float], guests: list[int], settings: Settings) -> Tree:
+def _tree(capacity: int, homes: Mapping[int, float], guests: list[int], idle: list[int], settings: Settings) -> Tree:
     floors = min(settings.floor_kbit * len(homes), capacity)
     pool = guest_pool(capacity, len(guests), sum(homes.values()), settings.floor_kbit, settings.guest_share, floors)
-    pool = min(max(pool, UNKNOWN_KBIT + len(guests)), capacity - 1)
+    each = max(1, min(UNKNOWN_KBIT, max(UNKNOWN_KBIT, capacity // _IDLE_PART) // len(idle)))
+    pool = min(max(pool, each * len(idle) + len(guests)), capacity - 1)
     home_rates = fill(capacity - pool, homes, settings.floor_kbit)
-    guest_rates = fill(pool - UNKNOWN_KBIT, dict.fromkeys(guests, 1.0), 1)
+    guest_rates = dict.fromkeys(idle, each) if guests else fill(pool, dict.fromkeys(idle, 1.0), 1)
+    guest_rates |= fill(max(0, pool - each * len(idle)), dict.fromkeys(guests, 1.0), 1)
     base = _MERGED if settings.merged else _FRAME
     lightest = min(homes.values(), default=1.0)
     leaves = {
@@ -110,8 +140,6 @@ def _tree(capacity: int, homes: Mapping[int, float], guests: list[int], settings
         for mark, rate in home_rates.items()
     }
     leaves |= {mark: _leaf(mark, GUEST_POOL, rate, capacity, base) for mark, rate in guest_rates.items()}
-    unknown = UNKNOWN_KBIT if guests else pool
-    leaves[UNKNOWN] = _leaf(UNKNOWN, GUEST_POOL, unknown, capacity, base)
     return Tree(capacity, capacity - pool, pool, leaves)
 
 

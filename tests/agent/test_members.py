@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from meshctl.agent.elements import Element
 from meshctl.agent.files import on_tmpfs
 from meshctl.agent.members import Members, mark_of
-from meshctl.agent.ruleset import Element
 from meshctl.model import Household
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME, LAST_GUEST
 

@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 from meshctl.agent.clock import SystemClock
+from meshctl.agent.elements import difference as table_difference
 from meshctl.agent.kernel import LinuxKernel
 from meshctl.agent.members import Members
-from meshctl.agent.ruleset import difference as table_difference
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
 from meshctl.agent.trees import difference as tree_difference

@@ -7,7 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshctl.model import DIRECTIONS, Capacity, Device
-from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME, GUEST_POOL, HOMES, UNKNOWN, Plan, Settings, decide
+from meshctl.quota.plan import (
+    FIRST_GUEST,
+    FIRST_HOME,
+    FIRST_STRANGER,
+    GUEST_POOL,
+    HOMES,
+    LAST_GUEST,
+    LAST_STRANGER,
+    UNKNOWN,
+    UNKNOWN_KBIT,
+    Plan,
+    Settings,
+    decide,
+    stranger_mark,
+)
 
 
 def device(number: int, mark: int) -> Device:
@@ -96,7 +110,7 @@ def test_who_is_not_here_has_no_class_and_stays_a_member() -> None:
 def test_a_node_without_a_line_shapes_nothing() -> None:
     plan = decide(crowd(2, 1), [FIRST_HOME], {}, None, Settings(256, 0.30))
     assert plan.trees == {}
-    assert (plan.homes, plan.guests, len(plan.members)) == (0, 0, 3)
+    assert (plan.homes, plan.guests, len(plan.members)) == (1, 0, 3)
 
 
 def test_one_home_more_never_gives_another_more() -> None:
@@ -109,3 +123,91 @@ def test_quanta_follow_weights_and_stay_in_bounds() -> None:
     assert tree.leaves[FIRST_HOME].quantum == 1514
     assert tree.leaves[FIRST_HOME + 1].quantum == 65536
     assert all(50 <= leaf.limit <= 250 for leaf in tree.leaves.values())
+
+
+POLICY = Settings(256, 0.30)
+AT_OTHERS = {"10.44.4.7": FIRST_HOME, "2001:db8:4::7": FIRST_HOME, "10.44.4.8": FIRST_GUEST, "10.44.8.9": 0x55}
+
+
+def test_marks_of_guests_and_strangers_never_meet() -> None:
+    assert LAST_GUEST < FIRST_STRANGER < stranger_mark(1) < stranger_mark(4000) <= LAST_STRANGER < 0x10000
+    for number in (0, -1, LAST_STRANGER - FIRST_STRANGER + 1):
+        with pytest.raises(ValueError, match="no node's number"):
+            stranger_mark(number)
+
+
+def test_a_home_behind_another_node_has_the_leaf_of_one_that_is_here() -> None:
+    marks = {FIRST_HOME, FIRST_GUEST, 0x55}
+    far = decide([], marks, {}, Capacity(2.5e6, 1e6), POLICY, AT_OTHERS)
+    near = decide([device(n, mark) for n, mark in enumerate(marks)], marks, {}, Capacity(2.5e6, 1e6), POLICY)
+
+    assert far.trees == near.trees
+    assert (far.homes, far.guests) == (2, 1)
+    assert far.announced == AT_OTHERS
+
+
+def test_a_home_with_phones_at_two_nodes_has_one_leaf() -> None:
+    here = [device(1, FIRST_HOME), device(2, FIRST_HOME + 1)]
+    marks = [d.mark for d in here]
+    alone = decide(here, marks, {}, Capacity(2.5e6, 1e6), POLICY)
+    both = decide(here, marks, {}, Capacity(2.5e6, 1e6), POLICY, {"10.44.4.7": FIRST_HOME, "fd44:4::7": FIRST_HOME})
+
+    assert both.trees == alone.trees
+    assert both.homes == 2
+
+
+def test_a_mark_that_was_announced_and_is_not_present_has_no_leaf() -> None:
+    plan = decide([], [FIRST_GUEST], {}, Capacity(2.5e6, 1e6), POLICY, AT_OTHERS)
+
+    assert plan.trees["down"].leaves.keys() == {FIRST_GUEST, UNKNOWN}
+
+
+def test_every_node_s_strangers_have_a_leaf_before_anybody_uses_it() -> None:
+    strangers = [stranger_mark(n) for n in (1, 2, 3)]
+    idle = decide(crowd(2, 1), [FIRST_HOME, FIRST_GUEST], {}, Capacity(2.5e6, 1e6), POLICY, {}, strangers)
+    used = decide(crowd(2, 1), [FIRST_HOME, FIRST_GUEST, strangers[1]], {}, Capacity(2.5e6, 1e6), POLICY, {}, strangers)
+
+    assert {idle.trees["down"].leaves[mark].rate for mark in (*strangers, UNKNOWN)} == {UNKNOWN_KBIT}
+    assert (idle.homes, idle.guests) == (1, 1)
+    assert (used.homes, used.guests) == (1, 2)
+    leaves = used.trees["down"].leaves
+    assert abs(leaves[strangers[1]].rate - leaves[FIRST_GUEST].rate) <= 1
+    assert leaves[strangers[0]].rate == UNKNOWN_KBIT
+
+
+@settings(deadline=None)
+@given(
+    st.sets(st.integers(FIRST_HOME, FIRST_HOME + 40), max_size=20),
+    st.sets(st.integers(FIRST_HOME, FIRST_HOME + 40), max_size=20),
+    st.sets(st.integers(FIRST_GUEST, FIRST_GUEST + 60), max_size=40),
+    st.sets(st.integers(1, 60), max_size=40),
+    st.integers(200, 10**6),
+    st.data(),
+)
+def test_a_whole_neighbourhood_is_divided_without_rest(
+    near: set[int], far: set[int], guests: set[int], nodes: set[int], kbit: int, draw: st.DataObject
+) -> None:
+    members = [device(n, mark) for n, mark in enumerate(sorted(near))]
+    announced = {f"10.44.4.{n}": mark for n, mark in enumerate(sorted(far | guests))}
+    strangers = {stranger_mark(n) for n in nodes}
+    seen = draw.draw(st.sets(st.sampled_from(sorted(strangers)))) if strangers else set()
+    known = near | far | guests | strangers
+    marks = draw.draw(st.sets(st.sampled_from(sorted(known)))) if known else set()
+    plan = decide(members, marks | seen, {}, Capacity(kbit * 125.0, 62_500.0), POLICY, announced, strangers)
+
+    assert_sums(plan)
+    here = (marks | seen) & known
+    assert plan.trees["down"].leaves.keys() == here | strangers | {UNKNOWN}
+    assert plan.homes == len([mark for mark in here if mark < FIRST_GUEST])
+    assert plan.homes + plan.guests == len(here)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 60), st.integers(0, 64), st.integers(1, 200), st.integers(3000, 10**6))
+def test_leaves_that_nobody_uses_cost_homes_next_to_nothing(homes: int, guests: int, nodes: int, kbit: int) -> None:
+    members = crowd(homes, guests)
+    strangers = [stranger_mark(n) for n in range(1, nodes + 1)]
+    capacity = Capacity(kbit * 125.0, 62_500.0)
+    plan = decide(members, [d.mark for d in members], {}, capacity, POLICY, {}, strangers)
+
+    assert plan.trees["down"].homes >= min(0.70 * kbit, kbit - guests - max(0.05 * kbit, nodes + 1))

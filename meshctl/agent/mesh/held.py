@@ -44,6 +44,14 @@ class Lists:
         """Whether this node keeps the roll."""
         return self.own is not None and self.own.hub
 
+    def households_elsewhere(self) -> str:
+        """Return why households are not added on this node, with the remedy; empty where they are."""
+        if self.is_hub:
+            return ""
+        hub = self.roster.hub if self.roster else None
+        where = f"on {hub.name}, the hub's node" if hub else "on the node that the roster calls hub, and none is yet"
+        return f"Households are kept {where}. Add it there."
+
     def version(self, kind: str) -> int:
         """Return the version in force of "roster" or "roll", 0 for none."""
         return self._shelf.version(kind)

@@ -53,12 +53,6 @@ class Membership:
         self.addresses.forget(device.hardware)
         self._changed()
 
-    def ended(self, devices: Iterable[Device]) -> None:
-        """Stop vouching for devices whose stay is over."""
-        for device in devices:
-            self.roaming.forget(device.hardware)
-            self.addresses.forget(device.hardware)
-
     def sighted(self, sightings: Mapping[str, Iterable[str]], now: float) -> list[Device]:
         """Return those of the devices just seen that are joined elsewhere; they are members here from now on."""
         arrived, moved = [], False
@@ -94,8 +88,12 @@ class Membership:
         if found:
             tolerate(lambda: self._turns.admit(found, []))
 
-    def note_addresses(self, found: Mapping[str, Iterable[str]], now: float) -> None:
-        """Note addresses that the kernel saw in use."""
+    def turn(self, found: Mapping[str, Iterable[str]], now: float) -> None:
+        """Note addresses that the kernel saw in use, and vouch no more for whose stay is over."""
+        for hardware in self.roaming.vouched():
+            if self._members.get(hardware) is None:
+                self.roaming.forget(hardware)
+                self.addresses.forget(hardware)
         mine = {hardware: addresses for hardware, addresses in found.items() if self.roaming.mine(hardware)}
         self.addresses.note_all(mine, now)
         self.addresses.purge(now)

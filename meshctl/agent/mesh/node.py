@@ -33,8 +33,10 @@ from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
 from meshctl.config import Config
 from meshctl.lists import ListError, Roster
-from meshctl.model import Device
 from meshctl.wire import LineView
+
+_SPOKEN_WITHIN = 10.0
+"""Seconds after a start in which other nodes announce anew."""
 
 
 class Mesh:
@@ -55,24 +57,23 @@ class Mesh:
         self._started = self._now()
         run = Path(config.paths.run)
         self._life = (run / "life").read_text(encoding="ascii")
-        self._shelf = Shelf(store)
-        self.lists = Lists(config, self._shelf, key)
+        self.shelf = Shelf(store)
+        self.lists = Lists(config, self.shelf, key)
         self._ring = Keyring(run, self._started)
         self._soon = Soon()
         own = config.access[0]
         addresses = str(own.interface4.ip), str(own.interface6.ip)
         self._sessions = Sessions(Identity(self._name, key), *addresses, config.mesh.port, self)
         networks = [n for access in config.access for n in (access.interface4.network, access.interface6.network)]
-        known = self._shelf.records(self._started)
+        known = self.shelf.records(self._started)
         self.membership = Membership(
             self._name, self._ring.keys, known, parts, Addresses(networks), self._to_all, self._ask_announce
         )
-        self._announcer = Announcer(self._ring.keys, self.membership, self._sessions.post)
+        self.announcer = Announcer(self._ring.keys, self.membership, self._sessions.post)
         self._gateway = Gateway(config, store, self._turns, self._ring.keys, view)
         self._use = UseReport(store, boot)
         self._news: dict[str, news.News] = {}
         self.prefer: list[str] = []
-        """Gateways in the order of use, by the routes."""
         self._server: asyncio.Server | None = None
         self._heard: dict[str, Callable[[str, Message], None]] = {
             "keys": self._hear_keys,
@@ -109,15 +110,15 @@ class Mesh:
         roster = self.lists.roster
         if self._ring.turn(self._name, [one.name for one in roster.members] if roster else [], now):
             self._keys_changed()
-        self.membership.note_addresses(self._turns.addresses, now)
+        self.membership.turn(self._turns.addresses, now)
         lost = now - self._started > LIFETIME
         self.membership.roaming.records.purge(now, self._ring.keys.names(), all_keys_known=lost)
-        if roster is not None and self._gateway.lapse(roster, now):
+        if (roster is not None and self._gateway.lapse(roster, now)) or not self._gateway.leases.count():
             self._soon.ask("resolve", self._resolve)
         self._announce()
         self._tell_line()
         self._tell_use()
-        self._shelf.keep_records(self.membership.roaming.records.changed(), now)
+        self.shelf.keep_records(self.membership.roaming.records.changed(), now)
 
     def household_added(self) -> None:
         """Sign and spread the roll: a household was added here."""
@@ -125,44 +126,24 @@ class Mesh:
         self._gateway.forget_marks()
         self._spread("roll")
 
-    def refuses_households(self) -> str:
-        """Return why households are not added on this node, with the remedy; empty where they are."""
-        if self.lists.is_hub:
-            return ""
-        hub = self.lists.roster.hub if self.lists.roster else None
-        where = f"on {hub.name}, the hub's node" if hub else "on the node that the roster calls hub, and none is yet"
-        return f"Households are kept {where}. Add it there."
-
     def line_news(self) -> news.News | None:
         """Return what the gateway in use says of its line."""
         return news.in_use(self._news, self.prefer, self._now())
 
-    def mark_told(self, device: Device) -> str | None:
-        """Return the mark that gateways know a device by."""
-        return self._announcer.mark_of(device)
-
-    def other_use(self) -> dict[tuple[str, str, str], int]:
-        """Return what other nodes' lines carried, by line, direction and household."""
-        return self._shelf.use()
-
     def status(self) -> dict[str, Any]:
         """Return what `meshctl status` says of the mesh."""
-        up, key = self._sessions.up(), self._ring.keys.current
+        key = self._ring.keys.current
         outside = self._gateway.leases.outside
-        others = [one for one in self._roster().members if one.name != self._name]
         return {
             "roster": self.lists.version("roster"),
             "roll": self.lists.version("roll"),
             "enrolled": self.lists.own is not None,
             "fault": self.lists.fault,
-            "peers": [
-                {"name": one.name, "gateway": one.gateway, "hub": one.hub, "up": up.get(one.name, False)}
-                for one in others
-            ],
+            "peers": self._sessions.standing(),
             "day_key": key.name if key else None,
             "day_keys": len(self._ring.keys),
             "remembered": len(self.membership.roaming.records),
-            "announced": {name: len(told) for name, told in self._announcer.told.items()},
+            "announced": {name: len(told) for name, told in self.announcer.told.items()},
             "leases": self._gateway.leases.count(),
             "refused": {**self._sessions.refused, **({"out-of-prefix": outside} if outside else {})},
         }
@@ -177,7 +158,7 @@ class Mesh:
     def opened(self, peer: str, post: Post) -> None:
         """Say everything to a node that is reached anew."""
         post({"kind": "devices", "records": self.membership.told_of(self._name, self._now())})
-        self._announcer.forget(peer)
+        self.announcer.forget(peer)
         self._announce()
         hub = self.lists.roster.hub if self.lists.roster else None
         if hub is not None and hub.name == peer:
@@ -186,7 +167,7 @@ class Mesh:
 
     def closed(self, peer: str) -> None:
         """Say everything anew when a node is reached again."""
-        self._announcer.forget(peer)
+        self.announcer.forget(peer)
 
     def hear(self, peer: str, message: Message, post: Post) -> None:
         """Take one message in. Raises `ChannelError`."""
@@ -210,7 +191,7 @@ class Mesh:
 
     def _hear_use(self, peer: str, message: Message) -> None:
         if self.lists.is_hub:
-            take_use(self._shelf, peer, message)
+            take_use(self.shelf, peer, message)
 
     def _hear_hello(self, peer: str, message: Message, post: Post) -> None:
         now = self._now()
@@ -293,9 +274,12 @@ class Mesh:
 
     def _announce(self) -> None:
         if self.lists.own is not None:
-            self._announcer.announce(self._roster(), self._name, self._now())
+            self.announcer.announce(self._roster(), self._name, self._now())
 
     def _resolve(self) -> None:
+        if not self._gateway.leases.count() and self._now() - self._started < _SPOKEN_WITHIN:
+            # What a former agent was told holds until the others have had time to say it again.
+            return
         self._gateway.resolve()
         self._soon.ask("line", self._tell_line)
 

@@ -43,6 +43,10 @@ class Roaming:
         """Say whether this node vouches for a device."""
         return hardware in self._mine
 
+    def vouched(self) -> list[str]:
+        """Return the devices that this node vouches for."""
+        return list(self._mine)
+
     def see(self, hardware: str, now: float) -> None:
         """Note that a device is in front of this node."""
         self._seen[hardware] = now

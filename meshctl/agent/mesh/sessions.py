@@ -84,6 +84,13 @@ class Sessions:
         """Return whether each node of the roster is reached now."""
         return {name: peer.channel is not None for name, peer in self._peers.items()}
 
+    def standing(self) -> list[dict[str, Any]]:
+        """Return every other node of the roster, what it is, and whether it is reached now."""
+        return [
+            {"name": name, "gateway": one.member.gateway, "hub": one.member.hub, "up": one.channel is not None}
+            for name, one in self._peers.items()
+        ]
+
     def meet(self, members: list[Member]) -> None:
         """Keep channels to exactly these nodes."""
         wanted = {member.name: member for member in members}
