@@ -265,8 +265,7 @@ class Mesh:
                 self._sessions.post(name, message)
 
     def _spread(self, kind: str) -> None:
-        body = self.lists.body(kind)
-        if body is not None:
+        if (body := self.lists.body(kind)) is not None:
             self._to_all({"kind": kind, "list": body.decode()})
 
     def _ask_announce(self) -> None:
