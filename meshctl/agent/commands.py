@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +97,38 @@ def status(config_file: Path, as_json: bool) -> None:
             f"  line {direction:<4}     {tree['capacity_kbit'] / 1000:g} Mbit/s, {use['busy']:.0%} in use; "
             f"homes {tree['homes_kbit'] / 1000:g}, guests {tree['guests_kbit'] / 1000:g} assured"
         )
-    carried = ", ".join(f"{direction} {count / 1e6:,.1f} MB" for direction, count in reply["ledger"].items())
-    click.echo(f"  ledger        {carried}")
+    if reply["trees"]:
+        carried = ", ".join(f"{direction} {count / 1e6:,.1f} MB" for direction, count in reply["ledger"].items())
+        click.echo(f"  ledger        {carried}")
+    for line in mesh_lines(reply["mesh"] or {}):
+        click.echo(line)
     last = f", last: {reply['last_repair']}" if reply["last_repair"] else ""
     click.echo(
         f"  turns         {reply['ticks']}, {reply['tick_seconds'] * 1000:.0f} ms; repairs {reply['repairs']}{last}"
     )
+
+
+def mesh_lines(mesh: Mapping[str, Any]) -> list[str]:
+    """Return what `meshctl status` prints of the other nodes; nothing where there is no mesh."""
+    if not mesh:
+        return []
+    roster = f"roster {mesh['roster']}" + ("" if mesh["enrolled"] else ", and this node is not on it: enrol it")
+    lines = [f"  network       {roster}; roll {mesh['roll']}; gateway in use: {mesh['gateway'] or 'none'}"]
+    for peer in mesh["peers"]:
+        roles = ", ".join(role for role in ("gateway", "hub") if peer[role])
+        lines.append(
+            f"  node          {peer['name']:<14} {'reached' if peer['up'] else 'NOT reached':<12} {roles}".rstrip()
+        )
+    key = "a key of the day is shared" if mesh["day_key"] else "no key of the day yet: devices that come back must join"
+    lines.append(f"  roaming       {mesh['remembered']} devices known to the network; {key}")
+    told = ", ".join(f"{count} to {name}" for name, count in mesh["announced"].items())
+    lines.append(f"  addresses     announced: {told or 'none'}; heard of: {mesh['leases']}")
+    refused = ", ".join(f"{count} {code}" for code, count in mesh["refused"].items())
+    if refused:
+        lines.append(f"  refused       {refused}")
+    if mesh["fault"]:
+        lines.append(f"  fault         {mesh['fault']}")
+    return lines
 
 
 @click.group()

@@ -140,6 +140,7 @@ class Mesh:
             "enrolled": self.lists.own is not None,
             "fault": self.lists.fault,
             "peers": self._sessions.standing(),
+            "gateway": next(iter(self.prefer), None),
             "day_key": key.name if key else None,
             "day_keys": len(self._ring.keys),
             "remembered": len(self.membership.roaming.records),
