@@ -1,20 +1,46 @@
-"""Real babelds, each in a network namespace of its own, joined by virtual cables."""
+"""Real babelds, each in a network namespace of its own, joined by virtual cables; and one that is played."""
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
-import hashlib
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from meshctl.agent.babel import BabelError, Dump, dump
+from meshctl.agent.babel import BabelError, Dump, _router_id, dump
+from meshctl.lists import Member, Roster
+
+NAMES = ("elm", "oak", "yew")
+ROSTER = Roster(1, tuple(Member(name, n, "", "", "") for n, name in enumerate(NAMES, 1)))
+ELM, OAK, YEW = (_router_id(name) for name in NAMES)
+
+# Taken from babeld 1.12.1 on oak, in the middle of elm - oak - yew; numbers and addresses shortened, router-ids put in.
+OAK_SAYS = f"""BABEL 1.0
+version babeld-1.12.1
+host vm
+my-id {OAK}
+ok
+add interface elm up true ipv6 fe80::21
+add interface yew up true ipv6 fe80::22
+add neighbour 5540 address fe80::3 if yew reach fff0 ureach 0000 rxcost 96 txcost 96 cost 96
+add neighbour 4e00 address fe80::1 if elm reach ffff ureach 0000 rxcost 96 txcost 96 rtt 0.412 \
+rttcost 0 cost 96
+add xroute 10.44.4.1/32-0.0.0.0/0 prefix 10.44.4.1/32 from 0.0.0.0/0 metric 0
+add route 60c0 prefix ::/0 from ::/0 installed yes id {ELM} metric 96 refmetric 0 via fe80::1 if elm
+add route 6160 prefix 0.0.0.0/0 from 0.0.0.0/0 installed yes id {ELM} metric 96 refmetric 0 \
+via fe80::1 if elm
+add route 5a60 prefix 10.44.8.1/32 from 0.0.0.0/0 installed yes id {YEW} metric 96 refmetric 0 \
+via fe80::3 if yew
+add route 5a61 prefix 10.44.0.1/32 from 0.0.0.0/0 installed no id {ELM} metric 288 refmetric 192 \
+via fe80::3 if yew
+ok
+"""
 
 PORT = 33123
 _CLONE_NEWNET = 0x40000000
@@ -67,7 +93,7 @@ class Street:
         file = self.folder / f"{name}.conf"
         file.write_text(
             f"local-port {PORT}\n"
-            f"router-id {hashlib.sha256(name.encode()).digest()[:8].hex(':')}\n"
+            f"router-id {_router_id(name)}\n"
             "default type wired hello-interval 0.5 enable-timestamps true\n"
             "redistribute local ip 10.44.0.0/16 allow\nredistribute local ip fd44::/16 allow\nredistribute local deny\n"
             "redistribute ip 0.0.0.0/0 le 0 allow\nredistribute ip ::/0 le 0 allow\nredistribute deny\n"
@@ -121,3 +147,31 @@ def street(names: Iterable[str], folder: Path) -> Iterator[Street]:
         yield place
     finally:
         place.close()
+
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def babeld_that(answers: Answer) -> AsyncIterator[int]:
+    """Its port."""
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answers(reader, writer)
+        except ConnectionError:
+            return
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(hold, "::1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def answers_as_oak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    head, _, rest = OAK_SAYS.partition("ok\n")
+    writer.write(f"{head}ok\n".encode())
+    assert await reader.readline() == b"dump\n"
+    writer.write(rest.encode())
+    await reader.read()

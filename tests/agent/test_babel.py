@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -12,35 +11,22 @@ from hypothesis import strategies as st
 
 from meshctl.agent import babel
 from meshctl.agent.babel import BabelError, Dump, Neighbour, Route, dump, gateway_in_use, links, next_hop, parse
-from meshctl.lists import Member, Roster
+from meshctl.lists import Roster
 from meshctl.wire import LinkState
-from tests.agent.babelds import Street, ip, street
-
-NAMES = ("elm", "oak", "yew")
-ROSTER = Roster(1, tuple(Member(name, n, "", "", "") for n, name in enumerate(NAMES, 1)))
-ELM, OAK, YEW = (babel._router_id(name) for name in NAMES)
-
-# Taken from babeld 1.12.1 on oak, in the middle of elm - oak - yew; numbers and addresses shortened, router-ids put in.
-OAK_SAYS = f"""BABEL 1.0
-version babeld-1.12.1
-host vm
-my-id {OAK}
-ok
-add interface elm up true ipv6 fe80::21
-add interface yew up true ipv6 fe80::22
-add neighbour 5540 address fe80::3 if yew reach fff0 ureach 0000 rxcost 96 txcost 96 cost 96
-add neighbour 4e00 address fe80::1 if elm reach ffff ureach 0000 rxcost 96 txcost 96 rtt 0.412 \
-rttcost 0 cost 96
-add xroute 10.44.4.1/32-0.0.0.0/0 prefix 10.44.4.1/32 from 0.0.0.0/0 metric 0
-add route 60c0 prefix ::/0 from ::/0 installed yes id {ELM} metric 96 refmetric 0 via fe80::1 if elm
-add route 6160 prefix 0.0.0.0/0 from 0.0.0.0/0 installed yes id {ELM} metric 96 refmetric 0 \
-via fe80::1 if elm
-add route 5a60 prefix 10.44.8.1/32 from 0.0.0.0/0 installed yes id {YEW} metric 96 refmetric 0 \
-via fe80::3 if yew
-add route 5a61 prefix 10.44.0.1/32 from 0.0.0.0/0 installed no id {ELM} metric 288 refmetric 192 \
-via fe80::3 if yew
-ok
-"""
+from tests.agent.babelds import (
+    ELM,
+    NAMES,
+    OAK,
+    OAK_SAYS,
+    ROSTER,
+    YEW,
+    Answer,
+    Street,
+    answers_as_oak,
+    babeld_that,
+    ip,
+    street,
+)
 
 # The same on yew, a moment after oak's device went down: installed still, but unreachable.
 YEW_SAYS = f"""BABEL 1.0
@@ -170,26 +156,6 @@ def test_whatever_answers_it_is_either_read_or_refused(noise: str, at: int, gone
     assert all(0 <= one.reach <= 1 for one in links(seen, ROSTER, "oak"))
 
 
-Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def babeld_that(answers: Answer) -> AsyncIterator[int]:
-    """Its port."""
-
-    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await answers(reader, writer)
-        except ConnectionError:
-            return
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(hold, "::1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-
-
 async def _is_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.read()
 
@@ -208,14 +174,6 @@ async def _has_no_lines(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
     while True:
         writer.write(b"x" * 65536)
         await writer.drain()
-
-
-async def _answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    head, _, rest = OAK_SAYS.partition("ok\n")
-    writer.write(f"{head}ok\n".encode())
-    assert await reader.readline() == b"dump\n"
-    writer.write(rest.encode())
-    await reader.read()
 
 
 @pytest.mark.parametrize(
@@ -238,7 +196,7 @@ def test_a_babeld_that_misbehaves_holds_nobody_up(answers: Answer, words: str) -
 
 def test_a_babeld_that_answers_is_understood_and_one_that_is_not_there_is_missed() -> None:
     async def ask() -> tuple[int, Dump]:
-        async with babeld_that(_answers) as port:
+        async with babeld_that(answers_as_oak) as port:
             return port, await dump(port)
 
     port, seen = asyncio.run(ask())
