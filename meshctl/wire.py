@@ -157,11 +157,28 @@ class LineTotal:
 
 
 @dataclass(frozen=True)
+class LinkState:
+    """A link to the node ``to`` as this end sees it: never an address.
+
+    ``reach`` is the share of the far end's last 16 hellos that was heard, 0 to 1; ``cost`` is babel's
+    cost of sending over it, 65535 where that cannot be; ``rtt_ms`` is ``None`` where nobody measures it.
+    """
+
+    to: str
+    device: str
+    reach: float
+    cost: int
+    rtt_ms: float | None = None
+
+
+@dataclass(frozen=True)
 class Health:
-    """What one node reports of itself: never a household, never a device.
+    """What one node reports of itself: never a household, never a neighbour's device.
 
     Order is (``node``, ``boot``, ``sequence``), never ``wall``. ``monotonic`` is seconds since the
     machine started, ``wall`` seconds since 1970, ``trusted`` whether the node believes its wall clock.
+    ``gateway`` is the node whose line it uses, itself included, and ``via`` the neighbour over which
+    the way there begins; ``None`` where there is none, or no mesh.
     """
 
     node: str
@@ -176,6 +193,9 @@ class Health:
     repairs: int
     facts: dict[str, Fact] = field(default_factory=dict)
     lines: tuple[LineTotal, ...] = ()
+    links: tuple[LinkState, ...] = ()
+    gateway: str | None = None
+    via: str | None = None
 
 
 @dataclass(frozen=True)

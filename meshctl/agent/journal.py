@@ -10,6 +10,7 @@ from nacl.signing import SigningKey
 from meshctl import __version__
 from meshctl.agent.files import write_whole
 from meshctl.agent.health import examine
+from meshctl.agent.health.babel import Surroundings
 from meshctl.agent.store import Entry, Store
 from meshctl.agent.tick import Reconciler
 from meshctl.config import Config
@@ -33,7 +34,9 @@ class Journal:
     def __init__(self, config: Config, store: Store, turns: Reconciler, key: SigningKey, boot: int) -> None:
         self._config, self._store, self._turns, self._key, self.boot = config, store, turns, key, boot
 
-    def append(self, clock: ClockReading, hazards: dict[str, int], more: dict[str, Fact]) -> Entry:
+    def append(
+        self, clock: ClockReading, hazards: dict[str, int], more: dict[str, Fact], around: Surroundings
+    ) -> Entry:
         """Examine the node, sign what was found and keep it until the hub has it."""
         tally, plan = self._turns.tally, self._turns.plan
         health = Health(
@@ -49,6 +52,9 @@ class Journal:
             repairs=tally.repairs,
             facts={**examine(self._config), **_hazard_facts(hazards), **more},
             lines=self._lines(),
+            links=around.links,
+            gateway=around.gateway,
+            via=around.via,
         )
         payload = encode_health(health)
         entry = Entry(health.sequence, self.boot, payload, self._key.sign(payload).signature)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from meshctl.agent.clock import Clock, SystemClock
 from meshctl.agent.files import on_tmpfs, write_whole
+from meshctl.agent.health.babel import examine_mesh
 from meshctl.agent.housekeeping import Housekeeping, Job
 from meshctl.agent.journal import Journal, node_key
 from meshctl.agent.kernel import KernelError, LinuxKernel, frame_devices
@@ -141,13 +142,13 @@ class _Agent:
             log.warning("%s is not tmpfs: no copy of the joined devices is kept there", self._folder)
             self._members.changed = False
 
-    def _report(self) -> None:
-        facts: dict[str, Fact] = {}
+    async def _report(self) -> None:
+        facts, around = await examine_mesh(self._config)
         if self._store.set_aside is not None:
             facts["database"] = Fact(
                 ok=False, error=f"node.db was damaged and is set aside as {self._store.set_aside}."
             )
-        self._journal.append(self._clock.read(), self._verbs.hazards, facts)
+        self._journal.append(self._clock.read(), self._verbs.hazards, facts, around)
 
     def _purge(self) -> None:
         self._store.purge_journal(_KEPT_REPORTS)

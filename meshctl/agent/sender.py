@@ -8,7 +8,7 @@ import logging
 import random
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from meshctl.agent.store import Store
@@ -75,14 +75,16 @@ def backoff(failures: int, base: float, roll: float) -> float:
 class Sender:
     """One loop, apart from the tick: append what is due, send what waits."""
 
-    def __init__(self, url: str, node: str, seconds: float, store: Store, report: Callable[[], object]) -> None:
+    def __init__(
+        self, url: str, node: str, seconds: float, store: Store, report: Callable[[], Awaitable[object]]
+    ) -> None:
         self._url, self._node, self._seconds, self._store, self._report = url, node, seconds, store, report
         self._failures = 0
 
     async def run(self) -> None:
         """Report for ever. The journal is written here, on the loop's thread; only the post is not."""
         while True:
-            self._report()
+            await self._report()
             if self._url:
                 await self._push()
             wait = self._seconds if not self._failures else backoff(self._failures, self._seconds, random.random())  # noqa: S311  # spreading, not secrecy

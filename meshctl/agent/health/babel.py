@@ -1,0 +1,40 @@
+"""Whether babeld answers, and what it says of the links and of the way out. Asked only where there is a mesh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from meshctl.agent.babel import BabelError, dump, gateway_in_use, links, next_hop
+from meshctl.agent.health import roster as roster_probe
+from meshctl.config import Config
+from meshctl.lists import Roster
+from meshctl.wire import Fact, LinkState
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """This node's links, the gateway that it uses and the neighbour over which the way there begins."""
+
+    links: tuple[LinkState, ...] = ()
+    gateway: str | None = None
+    via: str | None = None
+
+
+async def examine_mesh(config: Config) -> tuple[dict[str, Fact], Surroundings]:
+    """Return the facts ``roster`` and ``babel``, and what is around; nothing for a node without a mesh."""
+    if not config.mesh.devices:
+        return {}, Surroundings()
+    believed, roster = roster_probe.read(config)
+    answers, around = await survey(config.mesh.babel_port, roster, config.node.name)
+    return {"roster": believed, "babel": answers}, around
+
+
+async def survey(port: int, roster: Roster, own_name: str) -> tuple[Fact, Surroundings]:
+    """Ask babeld; the fact counts the nodes of the roster that it hears."""
+    try:
+        seen = await dump(port)
+    except BabelError as fault:
+        return Fact(ok=False, error=str(fault)[:500]), Surroundings()
+    around = Surroundings(links(seen, roster, own_name), gateway_in_use(seen, roster), next_hop(seen, roster))
+    heard = {link.to for link in around.links if link.reach > 0}
+    return Fact(ok=True, value=len(heard), unit="nodes heard"), around
