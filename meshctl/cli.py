@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from meshctl import __version__
-from meshctl.config import DEFAULT_HUB, DEFAULT_NODE, ConfigError
+from meshctl.config import DEFAULT_HUB, DEFAULT_NODE
 from meshctl.model import MeshctlError
 
 VERBS: dict[str, tuple[str, str]] = {
@@ -20,6 +20,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "status": ("meshctl.agent.commands:status", "Say how this node is."),
     "household": ("meshctl.agent.commands:household", "Add and list households."),
     "config": ("meshctl.agent.commands:config", "Check a configuration and print what follows from it."),
+    "community": ("meshctl.roster_commands:community", "Make the key that a network's roster is signed with."),
+    "node": ("meshctl.roster_commands:node", "Enrol, list and withdraw the network's nodes."),
     "lab": ("meshctl.lab.commands:lab", "Raise a neighbourhood in network namespaces."),
 }
 
@@ -76,12 +78,9 @@ hub = _daemon("hub", "meshctl.hub.main", "load_hub", DEFAULT_HUB)
 
 
 def main() -> None:
-    """Run a verb. Exit codes: 0 done, 1 it failed, 2 the call or the configuration is wrong."""
+    """Run a verb. Exit codes: 0 done, 1 it failed, 2 the call, the configuration or a list is wrong."""
     try:
         meshctl(prog_name="meshctl")
-    except ConfigError as fault:
-        click.echo(f"meshctl: {fault}", err=True)
-        sys.exit(2)
     except MeshctlError as fault:
         click.echo(f"meshctl: {fault}", err=True)
-        sys.exit(1)
+        sys.exit(fault.exit_code)

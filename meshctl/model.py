@@ -14,7 +14,9 @@ GUESTS = "guests"
 
 
 class MeshctlError(Exception):
-    """A fault with a sentence for the person who can mend it."""
+    """A fault with a sentence for the person who can mend it; ``exit_code`` is what a verb ends with."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from meshctl.model import Capacity, MeshctlError
 class ConfigError(MeshctlError):
     """The configuration cannot be used; the text names file, key and remedy."""
 
+    exit_code = 2
+
     def __init__(self, file: Path | str, key: str, fault: str, remedy: str) -> None:
         self.file, self.key, self.fault, self.remedy = str(file), key, fault, remedy
         super().__init__(f"{file}: {key}: {fault}. {remedy}")

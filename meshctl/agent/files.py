@@ -1,21 +1,12 @@
-"""Files that are whole or not there: written beside, flushed, renamed."""
+"""Where the agent may write what: whole files, and hardware addresses only in RAM."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from meshctl.files import write_whole
 
-def write_whole(file: Path, text: str, mode: int = 0o600) -> None:
-    """Replace ``file`` so that a power cut leaves the old text or the new one, never a part."""
-    beside = file.with_name(f".{file.name}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-        os.fchmod(descriptor, mode)
-        handle.write(text)
-        handle.flush()
-        os.fsync(descriptor)
-    beside.rename(file)
+__all__ = ["on_tmpfs", "write_whole"]
 
 
 def on_tmpfs(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 _BATCH = 50
 _SECONDS = 10.0
 _LONGEST_WAIT = 600.0
+_NOT_YET = "unknown-node"
+"""The one refusal that time mends: the hub has not read the roster that this node is in."""
 
 
 class HubAwayError(MeshctlError):
@@ -28,10 +30,14 @@ class HubAwayError(MeshctlError):
 
 @dataclass(frozen=True)
 class Answer:
-    """``settled``: the hub has these or will never want them. ``kept``: how many of them it took."""
+    """``settled``: the hub has these or will never want them. ``kept``: how many of them it took.
+
+    ``waiting``: it will want these once it knows this node.
+    """
 
     settled: frozenset[int]
     kept: int
+    waiting: frozenset[int] = frozenset()
 
 
 def post(url: str, body: bytes) -> bytes:
@@ -60,11 +66,14 @@ def read_answer(sent: list[int], reply: bytes) -> Answer:
     try:
         table = json.loads(reply)
         accepted = {int(sequence) for _, sequence in table["accepted"]}
-        for refusal in table.get("refused", []):
-            log.warning("the hub refused report %s: %s", refusal.get("sequence"), refusal.get("reason"))
+        refused = [(refusal.get("sequence"), refusal.get("reason")) for refusal in table.get("refused", [])]
+        waiting = frozenset(sequence for sequence, reason in refused if reason == _NOT_YET).intersection(sent)
     except (ValueError, KeyError, TypeError, AttributeError) as fault:
         raise HubAwayError("the hub's answer makes no sense") from fault
-    return Answer(frozenset(sent), len(accepted))
+    for sequence, reason in refused:
+        if sequence not in waiting:
+            log.warning("the hub refused report %s: %s", sequence, reason)
+    return Answer(frozenset(sent) - waiting, len(accepted), waiting)
 
 
 def backoff(failures: int, base: float, roll: float) -> float:
@@ -80,6 +89,7 @@ class Sender:
     ) -> None:
         self._url, self._node, self._seconds, self._store, self._report = url, node, seconds, store, report
         self._failures = 0
+        self._unknown = False
 
     async def run(self) -> None:
         """Report for ever. The journal is written here, on the loop's thread; only the post is not."""
@@ -91,7 +101,8 @@ class Sender:
             await asyncio.sleep(wait)
 
     async def _push(self) -> None:
-        while entries := self._store.unsent(_BATCH):
+        """Send what waits. While the hub does not know this node, only its newest report knocks, once a turn."""
+        while entries := self._store.unsent(1 if self._unknown else _BATCH):
             body = encode_batch([Envelope(self._node, entry.payload, entry.signature) for entry in entries])
             sequences = [entry.sequence for entry in entries]
             try:
@@ -102,3 +113,9 @@ class Sender:
                 return
             self._failures = 0
             self._store.mark_sent(answer.settled)
+            if answer.waiting:
+                if not self._unknown:
+                    log.warning("the hub does not know %s yet; reports wait until it is enrolled", self._node)
+                self._unknown = True
+                return
+            self._unknown = False
