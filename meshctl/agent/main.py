@@ -143,7 +143,8 @@ class _Agent:
             self._members.changed = False
 
     async def _report(self) -> None:
-        facts, around = await examine_mesh(self._config)
+        lists = self._mesh.lists if self._mesh else None
+        facts, around = await examine_mesh(self._config, lists.roster if lists else None, lists.fault if lists else "")
         if self._store.set_aside is not None:
             facts["database"] = Fact(
                 ok=False, error=f"node.db was damaged and is set aside as {self._store.set_aside}."

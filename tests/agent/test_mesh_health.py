@@ -18,7 +18,7 @@ from meshctl.agent.members import Members
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
 from meshctl.config import Access, Config, Mesh, Node
-from meshctl.lists import Member, Roster, sign_roster
+from meshctl.lists import Member, Roster
 from meshctl.wire import Fact, LinkState, decode_health
 from tests.agent.babelds import NAMES, answers_as_oak, babeld_that
 
@@ -31,27 +31,25 @@ def config(folder: Path, port: int = 1, devices: tuple[str, ...] = ("mesh0",)) -
     return Config(Node("oak"), (Access("lan0", "10.44.4.1/22", "fd44:4::1/64"),), mesh=mesh)
 
 
-def write_roster(folder: Path) -> None:
+def roster() -> Roster:
     def member(number: int, name: str) -> Member:
         key = base64.b64encode(bytes(SigningKey(bytes([number]) * 32).verify_key)).decode()
         return Member(name, number, key, f"10.44.{4 * number}.1/22", f"fd44:{number}::1/64")
 
-    roster = Roster(7, tuple(member(number, name) for number, name in enumerate(NAMES, 1)))
-    (folder / "roster.json").write_bytes(sign_roster(roster, COMMUNITY))
+    return Roster(7, tuple(member(number, name) for number, name in enumerate(NAMES, 1)))
 
 
-async def with_babeld(folder: Path) -> tuple[dict[str, Fact], Surroundings]:
+async def with_babeld(folder: Path, known: Roster | None) -> tuple[dict[str, Fact], Surroundings]:
     async with babeld_that(answers_as_oak) as port:
-        return await examine_mesh(config(folder, port))
+        return await examine_mesh(config(folder, port), known, "")
 
 
 def test_a_node_without_a_mesh_is_not_asked(tmp_path: Path) -> None:
-    assert asyncio.run(examine_mesh(config(tmp_path, devices=()))) == ({}, Surroundings())
+    assert asyncio.run(examine_mesh(config(tmp_path, devices=()), None, "")) == ({}, Surroundings())
 
 
 def test_links_gateway_and_way_out_are_told_by_name(tmp_path: Path) -> None:
-    write_roster(tmp_path)
-    facts, around = asyncio.run(with_babeld(tmp_path))
+    facts, around = asyncio.run(with_babeld(tmp_path, roster()))
 
     assert facts == {"roster": Fact(True, 7.0, "version"), "babel": Fact(True, 2.0, "nodes heard")}
     assert around.links == (LinkState("elm", "elm", 1.0, 96, 0.41), LinkState("yew", "yew", 0.75, 96))
@@ -59,7 +57,7 @@ def test_links_gateway_and_way_out_are_told_by_name(tmp_path: Path) -> None:
 
 
 def test_without_a_roster_nobody_is_named_and_babeld_is_still_asked(tmp_path: Path) -> None:
-    facts, around = asyncio.run(with_babeld(tmp_path))
+    facts, around = asyncio.run(with_babeld(tmp_path, None))
 
     assert facts["babel"] == Fact(True, 0.0, "nodes heard")
     assert not facts["roster"].ok
@@ -68,8 +66,7 @@ def test_without_a_roster_nobody_is_named_and_babeld_is_still_asked(tmp_path: Pa
 
 
 def test_without_a_babeld_the_fact_says_what_to_do_and_the_roster_is_still_read(tmp_path: Path) -> None:
-    write_roster(tmp_path)
-    facts, around = asyncio.run(examine_mesh(config(tmp_path)))
+    facts, around = asyncio.run(examine_mesh(config(tmp_path), roster(), ""))
 
     assert facts["roster"].ok
     assert not facts["babel"].ok
@@ -78,8 +75,7 @@ def test_without_a_babeld_the_fact_says_what_to_do_and_the_roster_is_still_read(
 
 
 def test_the_journal_has_the_links_and_no_address_of_a_neighbour(tmp_path: Path) -> None:
-    write_roster(tmp_path)
-    facts, around = asyncio.run(with_babeld(tmp_path))
+    facts, around = asyncio.run(with_babeld(tmp_path, roster()))
     plain, clock = config(tmp_path), SystemClock()
     with closing(Store(tmp_path)) as store:
         turns = Reconciler(plain, LinuxKernel(plain), store, Members(), clock)

@@ -66,6 +66,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
+async def nothing() -> None:
+    """No report is due."""
+
+
 def push(sender: Sender) -> None:
     asyncio.run(sender._push())
 
@@ -73,7 +77,7 @@ def push(sender: Sender) -> None:
 def test_a_node_that_is_not_enrolled_yet_keeps_its_reports_and_knocks_with_one(
     hub: Hub, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sender = Sender(hub.url, "elm", 60, store, lambda: None)
+    sender = Sender(hub.url, "elm", 60, store, nothing)
     hub.reason = "unknown-node"
     for _ in range(3):
         push(sender)
@@ -92,7 +96,7 @@ def test_a_node_that_is_not_enrolled_yet_keeps_its_reports_and_knocks_with_one(
 @pytest.mark.parametrize("reason", ["withdrawn-node", "bad-signature", "wrong-node", "out-of-bounds"])
 def test_every_other_refusal_is_final(hub: Hub, store: Store, reason: str) -> None:
     hub.reason = reason
-    push(Sender(hub.url, "elm", 60, store, lambda: None))
+    push(Sender(hub.url, "elm", 60, store, nothing))
     assert store.unsent(200) == []
     assert [len(batch) for batch in hub.batches] == [50, 50, 20]
 

@@ -20,13 +20,15 @@ class Surroundings:
     via: str | None = None
 
 
-async def examine_mesh(config: Config) -> tuple[dict[str, Fact], Surroundings]:
-    """Return the facts ``roster`` and ``babel``, and what is around; nothing for a node without a mesh."""
+async def examine_mesh(config: Config, roster: Roster | None, fault: str) -> tuple[dict[str, Fact], Surroundings]:
+    """Return the facts ``roster`` and ``babel``, and what is around; nothing for a node without a mesh.
+
+    ``roster`` is the one in force, ``fault`` why another was refused.
+    """
     if not config.mesh.devices:
         return {}, Surroundings()
-    believed, roster = roster_probe.read(config)
-    answers, around = await survey(config.mesh.babel_port, roster, config.node.name)
-    return {"roster": believed, "babel": answers}, around
+    answers, around = await survey(config.mesh.babel_port, roster or Roster(0), config.node.name)
+    return {"roster": roster_probe.believed(config, roster, fault), "babel": answers}, around
 
 
 async def survey(port: int, roster: Roster, own_name: str) -> tuple[Fact, Surroundings]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from meshctl.agent.mesh.channel import Message
 from meshctl.agent.mesh.daykeys import DayKeys
 from meshctl.agent.mesh.membership import Membership
-from meshctl.agent.mesh.sessions import Message
 from meshctl.lists import Roster
 from meshctl.model import Device
 

@@ -25,6 +25,8 @@ from nacl.signing import SigningKey, VerifyKey
 
 from meshctl.model import MeshctlError
 
+Message = dict[str, Any]
+
 MAGIC = b"meshctl1"
 FRAME_LIMIT = 4 << 20
 """Bytes of one sealed message: a roll of 5,000 households fits several times."""

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 
 from meshctl.agent.members import mark_of
 from meshctl.agent.mesh import news
-from meshctl.agent.mesh.channel import ChannelError
+from meshctl.agent.mesh.channel import ChannelError, Message
 from meshctl.agent.mesh.daykeys import DayKeys
 from meshctl.agent.mesh.leases import MOST_ADDRESSES, Leases
-from meshctl.agent.mesh.sessions import Message
 from meshctl.agent.mesh.shapes import flag, hexadecimal, rows
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler

@@ -8,7 +8,9 @@ from pathlib import Path
 from nacl.signing import SigningKey
 
 from meshctl.agent.files import write_whole
+from meshctl.agent.mesh.channel import Message
 from meshctl.agent.mesh.roll import read_roll, sign_roll
+from meshctl.agent.mesh.shapes import integer
 from meshctl.agent.mesh.shelf import Shelf
 from meshctl.config import Config
 from meshctl.lists import ListError, Member, Roster, read_roster
@@ -56,9 +58,19 @@ class Lists:
         """Return the version in force of "roster" or "roll", 0 for none."""
         return self._shelf.version(kind)
 
-    def body(self, kind: str) -> bytes | None:
-        """Return a list as it came, to pass on."""
-        return self._bodies.get(kind)
+    def versions(self) -> dict[str, int]:
+        """Return the version in force of each list, by kind."""
+        return {kind: self.version(kind) for kind in ("roster", "roll")}
+
+    def message(self, kind: str) -> list[Message]:
+        """Return the message that passes a list on, as it came; none where there is no such list."""
+        body = self._bodies.get(kind)
+        return [] if body is None else [{"kind": kind, "list": body.decode()}]
+
+    def missed(self, hello: Message) -> list[Message]:
+        """Return what a node whose greeting this is lacks. Raises `ChannelError`."""
+        older = [kind for kind, version in self.versions().items() if integer(hello, kind) < version]
+        return [message for kind in older for message in self.message(kind)]
 
     def look(self) -> bool:
         """Read the roster's file if it changed; say whether a newer roster is in force now."""

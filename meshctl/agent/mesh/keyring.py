@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from meshctl.agent.files import on_tmpfs, write_whole
-from meshctl.agent.mesh.channel import ChannelError
+from meshctl.agent.mesh.channel import ChannelError, Message
 from meshctl.agent.mesh.daykeys import DayKeys
+from meshctl.agent.mesh.shapes import rows
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,11 @@ class Keyring:
         if fresh:
             self.keep(now)
         return fresh
+
+    def missed(self, hello: Message, now: float) -> list[Message]:
+        """Return the keys that a node whose greeting this is lacks. Raises `ChannelError`."""
+        offer = self.keys.offer([str(name) for name in rows(hello, "keys", 64)], now)
+        return [{"kind": "keys", "keys": offer}] if offer else []
 
     def keep(self, now: float) -> None:
         """Write the copy, where the folder is in RAM."""

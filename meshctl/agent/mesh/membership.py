@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from meshctl.agent.members import Members, mark_of
 from meshctl.agent.mesh import records
 from meshctl.agent.mesh.addresses import Addresses
+from meshctl.agent.mesh.channel import Message
 from meshctl.agent.mesh.daykeys import DayKeys
 from meshctl.agent.mesh.roaming import Effects, Roaming
-from meshctl.agent.mesh.sessions import Message
 from meshctl.agent.mesh.soon import tolerate
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler

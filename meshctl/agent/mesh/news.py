@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,13 +59,10 @@ def from_wire(message: dict[str, Any], now: float) -> News:
     return News(view, integer(message, "homes"), integer(message, "guests"), now, slices)
 
 
-def in_use(news: Mapping[str, News], prefer: Iterable[str], now: float) -> News | None:
-    """Return the news of the gateway in use: the first preferred one that was heard lately, else any."""
+def in_use(news: Mapping[str, News], gateway: str | None, now: float) -> News | None:
+    """Return the news of the gateway that the routes lead to, else of any, if it was heard lately."""
     fresh = {name: one for name, one in news.items() if now - one.heard < FRESH}
-    for name in prefer:
-        if name in fresh:
-            return fresh[name]
-    return next(iter(fresh.values()), None)
+    return fresh.get(gateway or "") or next(iter(fresh.values()), None)
 
 
 def _is_row(row: object) -> bool:

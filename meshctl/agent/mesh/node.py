@@ -14,18 +14,19 @@ from typing import Any
 from nacl.signing import SigningKey
 
 from meshctl.agent.clock import Clock
+from meshctl.agent.health.babel import survey
 from meshctl.agent.members import Members
 from meshctl.agent.mesh import news, records
 from meshctl.agent.mesh.addresses import Addresses
 from meshctl.agent.mesh.announcer import Announcer
-from meshctl.agent.mesh.channel import ChannelError, Identity
+from meshctl.agent.mesh.channel import ChannelError, Identity, Message
 from meshctl.agent.mesh.daykeys import LIFETIME
 from meshctl.agent.mesh.gateway import Gateway
 from meshctl.agent.mesh.held import Lists
 from meshctl.agent.mesh.keyring import Keyring
 from meshctl.agent.mesh.membership import Membership
-from meshctl.agent.mesh.sessions import Message, Post, Sessions
-from meshctl.agent.mesh.shapes import flag, integer, rows, text
+from meshctl.agent.mesh.sessions import Post, Sessions
+from meshctl.agent.mesh.shapes import flag, rows, text
 from meshctl.agent.mesh.shelf import Shelf
 from meshctl.agent.mesh.soon import Soon
 from meshctl.agent.mesh.use import UseReport, take_use
@@ -73,7 +74,8 @@ class Mesh:
         self._gateway = Gateway(config, store, self._turns, self._ring.keys, view)
         self._use = UseReport(store, boot)
         self._news: dict[str, news.News] = {}
-        self.prefer: list[str] = []
+        self.gateway_in_use: str | None = None
+        self._routes: asyncio.Future[None] | None = None
         self._server: asyncio.Server | None = None
         self._heard: dict[str, Callable[[str, Message], None]] = {
             "keys": self._hear_keys,
@@ -118,6 +120,7 @@ class Mesh:
         self._announce()
         self._tell_line()
         self._tell_use()
+        self._routes = asyncio.ensure_future(self._look_at_routes())
         self.shelf.keep_records(self.membership.roaming.records.changed(), now)
 
     def household_added(self) -> None:
@@ -128,19 +131,18 @@ class Mesh:
 
     def line_news(self) -> news.News | None:
         """Return what the gateway in use says of its line."""
-        return news.in_use(self._news, self.prefer, self._now())
+        return news.in_use(self._news, self.gateway_in_use, self._now())
 
     def status(self) -> dict[str, Any]:
         """Return what `meshctl status` says of the mesh."""
         key = self._ring.keys.current
         outside = self._gateway.leases.outside
         return {
-            "roster": self.lists.version("roster"),
-            "roll": self.lists.version("roll"),
+            **self.lists.versions(),
             "enrolled": self.lists.own is not None,
             "fault": self.lists.fault,
             "peers": self._sessions.standing(),
-            "gateway": next(iter(self.prefer), None),
+            "gateway": self.gateway_in_use,
             "day_key": key.name if key else None,
             "day_keys": len(self._ring.keys),
             "remembered": len(self.membership.roaming.records),
@@ -153,8 +155,7 @@ class Mesh:
 
     def greeting(self) -> Message:
         """Return what this node says of itself first and at every beat."""
-        versions = {kind: self.lists.version(kind) for kind in ("roster", "roll")}
-        return {"kind": "hello", "life": self._life, **versions, "keys": self._ring.keys.names()}
+        return {"kind": "hello", "life": self._life, **self.lists.versions(), "keys": self._ring.keys.names()}
 
     def opened(self, peer: str, post: Post) -> None:
         """Say everything to a node that is reached anew."""
@@ -198,13 +199,8 @@ class Mesh:
         now = self._now()
         self._sessions.met(peer, text(message, "life", 64))
         self._gateway.leases.heard(peer, now)
-        for kind in ("roster", "roll"):
-            body = self.lists.body(kind)
-            if body is not None and integer(message, kind) < self.lists.version(kind):
-                post({"kind": kind, "list": body.decode()})
-        offer = self._ring.keys.offer([str(name) for name in rows(message, "keys", 64)], now)
-        if offer:
-            post({"kind": "keys", "keys": offer})
+        for missed in [*self.lists.missed(message), *self._ring.missed(message, now)]:
+            post(missed)
         if flag(message, "answer"):
             return
         post({**self.greeting(), "answer": True})
@@ -245,6 +241,10 @@ class Mesh:
     def _roster(self) -> Roster:
         return self.lists.roster or Roster(0)
 
+    async def _look_at_routes(self) -> None:
+        _, around = await survey(self._config.mesh.babel_port, self._roster(), self._name)
+        self.gateway_in_use = around.gateway
+
     def _roster_changed(self) -> None:
         roster, own = self._roster(), self.lists.own
         others = [one for one in roster.members if one.name != self._name] if own else []
@@ -266,8 +266,8 @@ class Mesh:
                 self._sessions.post(name, message)
 
     def _spread(self, kind: str) -> None:
-        if (body := self.lists.body(kind)) is not None:
-            self._to_all({"kind": kind, "list": body.decode()})
+        for message in self.lists.message(kind):
+            self._to_all(message)
 
     def _ask_announce(self) -> None:
         self._soon.ask("announce", self._announce)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from meshctl.agent.mesh.channel import Channel, ChannelError, Identity, answer, dial
+from meshctl.agent.mesh.channel import Channel, ChannelError, Identity, Message, answer, dial
 from meshctl.lists import Member
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,6 @@ _WAITS = (0.3, 0.5, 1.0, 2.0, 3.0)
 _MOST_GUESTS = 64
 """Channels that may be in their greeting at once; more are closed at once, so that garbage starves nobody."""
 
-Message = dict[str, Any]
 Post = Callable[[Message], None]
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshctl.agent.mesh.channel import ChannelError
-from meshctl.agent.mesh.sessions import Message
+from meshctl.agent.mesh.channel import ChannelError, Message
 from meshctl.agent.mesh.shapes import flag, integer, rows
 from meshctl.agent.mesh.shelf import Shelf
 from meshctl.agent.store import Store

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 
 from nacl.signing import SigningKey
 
-from meshctl.agent.mesh.channel import MAGIC, ChannelError, Identity
-from meshctl.agent.mesh.sessions import Message, Post, Sessions
+from meshctl.agent.mesh.channel import MAGIC, ChannelError, Identity, Message
+from meshctl.agent.mesh.sessions import Post, Sessions
 from meshctl.lists import Member
 
 KEYS = {name: SigningKey.generate() for name in ("elm", "oak", "ash")}
