@@ -288,8 +288,7 @@ class Mesh:
             self._tell_line_to(name)
 
     def _tell_line_to(self, peer: str) -> None:
-        message = self._gateway.line_for(peer)
-        if message is not None:
+        if (message := self._gateway.line_for(peer)) is not None:
             self._sessions.reply(peer, message)
 
     def _tell_use(self) -> None:
