@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from meshctl.agent.services import dnsmasq_text, sysctl_text
+from meshctl.agent.services import babeld_text, dnsmasq_text, sysctl_text
 from meshctl.config import DEFAULT_NODE, load_node
 from meshctl.model import MeshctlError
 from meshctl.wire import LINE_LIMIT, WireError, decode_line, encode_line
@@ -60,6 +60,13 @@ def dnsmasq(config_file: Path) -> None:
 def sysctl(config_file: Path) -> None:
     """Print the sysctl.d file that belongs to this configuration."""
     click.echo(sysctl_text(load_node(config_file)), nl=False)
+
+
+@config.command()
+@_config
+def babeld(config_file: Path) -> None:
+    """Print the babeld.conf that belongs to this configuration."""
+    click.echo(babeld_text(load_node(config_file)), nl=False)
 
 
 def ask(config_file: Path, request: dict[str, object], seconds: float = 10.0) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from meshctl.config import Access, Config
 
 _LEASE = "1h"
@@ -73,4 +74,26 @@ def sysctl_text(config: Config) -> str:
     # A device that learns its own IPv6 route must go on doing so although it forwards (ip-sysctl: accept_ra=2).
     lines += [f"-net.ipv6.conf.{line.device}.accept_ra = 2" for line in config.line]
     lines += [f"-net.ipv4.conf.{access.device}.rp_filter = 1" for access in config.access]
+    return "\n".join(lines) + "\n"
+
+
+def router_id(name: str) -> str:
+    """Return the babel router-id of a node: 8 bytes of a hash of its name."""
+    digits = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return ":".join(digits[at : at + 2] for at in range(0, 16, 2))
+
+
+def babeld_text(config: Config) -> str:
+    """Return a whole babeld.conf."""
+    lines = [f"local-port {config.mesh.babel_port}", f"router-id {router_id(config.node.name)}"]
+    kind = "wireless" if config.mesh.wireless else "wired"
+    for device in config.mesh.devices:
+        lines.append(f"interface {device} type {kind} hello-interval {config.mesh.hello_seconds:g} update-interval {4*config.mesh.hello_seconds:g}")
+    for access in config.access:
+        lines.append(f"redistribute ip {access.interface4.network} eq {access.interface4.network.prefixlen} allow")
+        lines.append(f"redistribute ip {access.interface6.network} eq {access.interface6.network.prefixlen} allow")
+    if config.line:
+        for default in ("0.0.0.0/0", "::/0"):
+            lines += [f"redistribute ip {default} eq 0 allow", f"redistribute ip {default} eq 0 proto 3 allow"]
+    lines += ["redistribute local deny", "redistribute deny"]
     return "\n".join(lines) + "\n"

@@ -9,7 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from meshctl.lab import privilege, shelter
+import base64
+from nacl.signing import SigningKey
+from meshctl.lists import Member, Roster, sign_roster
+from meshctl.lab import kernel, privilege, shelter
+from meshctl.lab.kernel import ip
 from meshctl.lab.fault import LabError
 from meshctl.lab.ground import ROOM
 from meshctl.lab.internet import Internet
@@ -65,8 +69,33 @@ class Neighbourhood:
         for number, table in enumerate(self.topology.node):
             node = Node(number, table, self.place.folder / "nodes", self.launcher)
             node.build(self.topology)
-            node.furnish(self.topology)
             self.nodes[node.name] = node
+        for link in self.topology.link:
+            self._join(self.nodes[link.a], self.nodes[link.b])
+        self._enrol()
+        for node in self.nodes.values():
+            node.furnish(self.topology)
+            (node.etc / "roster.json").write_bytes(self._roster)
+
+    def _join(self, one: Node, other: Node) -> None:
+        near, far = f"mesh{len(one.mesh)}", f"mesh{len(other.mesh)}"
+        ip([f"link add {near} netns {one.name} type veth peer name {far} netns {other.name}"])
+        for node, device in ((one, near), (other, far)):
+            node.mesh.append(device)
+            ip([f"link set {device} up"], node.name)
+            if not self.topology.offloads:
+                with kernel.inside_net(node.name):
+                    kernel.switch_offloads_off(device)
+
+    def _enrol(self) -> None:
+        community = SigningKey.generate()
+        members = []
+        for node in self.nodes.values():
+            node.community = base64.b64encode(bytes(community.verify_key)).decode()
+            node.key = SigningKey.generate()
+            t = node.table
+            members.append(Member(node.name, node.number + 1, base64.b64encode(bytes(node.key.verify_key)).decode(), t.ipv4, t.ipv6, t.uplink is not None, t.hub))
+        self._roster = sign_roster(Roster(1, tuple(members)), community)
 
     def start(self) -> None:
         """Start the services of the internet and of the nodes."""
@@ -143,7 +172,7 @@ class Neighbourhood:
         ]  # fmt: skip
         members += [
             {"name": node.name, "kind": "node", "hub": node.table.hub, "ipv4": node.ipv4, "ipv6": [node.ipv6],
-             "down_mbit": node.table.uplink.down_mbit, "up_mbit": node.table.uplink.up_mbit,
+             "down_mbit": node.table.uplink.down_mbit if node.table.uplink else 0, "up_mbit": node.table.uplink.up_mbit if node.table.uplink else 0,
              "config": str(node.etc / "meshctl.toml"), "state": str(node.state), "run": str(node.run)}
             for node in self.nodes.values()
         ]  # fmt: skip

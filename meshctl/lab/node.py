@@ -13,7 +13,7 @@ from meshctl.lab import kernel
 from meshctl.lab.fault import LabError
 from meshctl.lab.ground import ROOM
 from meshctl.lab.kernel import ip
-from meshctl.lab.launch import Launcher, meshctl
+from meshctl.lab.launch import Launcher, in_member, meshctl
 from meshctl.lab.supervisor import Spec
 from meshctl.lab.tomltext import toml_text
 from meshctl.lab.topology import NodeTable, Topology
@@ -34,6 +34,8 @@ class Node:
         self.etc, self.state, self.hub_state = (folder / table.name / part for part in ("etc", "state", "hub"))
         self.run = ROOM / "nodes" / table.name
         self.ports = 0
+        self.mesh: list[str] = []
+        self.community = ""
 
     @property
     def ipv4(self) -> str:
@@ -47,13 +49,7 @@ class Node:
 
     def build(self, topology: Topology) -> None:
         """Make its namespace, its bridge and its uplink."""
-        far = f"up{self.number}"
-        ip([f"netns add {self.name}", f"link add {far} netns internet type veth peer name {UPLINK} netns {self.name}"])
-        four, six = f"198.18.{self.number}", f"2001:db8:ffff:{self.number}:"
-        ip(
-            [f"addr add {four}.1/30 dev {far}", f"addr add {six}:1/64 dev {far} nodad", f"link set {far} up"],
-            "internet",
-        )
+        ip([f"netns add {self.name}"])
         ip(
             [
                 "link set lo up",
@@ -61,6 +57,22 @@ class Node:
                 f"addr add {self.table.ipv4} dev {BRIDGE}",
                 f"addr add {self.table.ipv6} dev {BRIDGE} nodad",
                 f"link set {BRIDGE} up",
+            ],
+            self.name,
+        )
+        if self.table.uplink is not None:
+            self._build_uplink(topology)
+
+    def _build_uplink(self, topology: Topology) -> None:
+        far = f"up{self.number}"
+        ip([f"link add {far} netns internet type veth peer name {UPLINK} netns {self.name}"])
+        four, six = f"198.18.{self.number}", f"2001:db8:ffff:{self.number}:"
+        ip(
+            [f"addr add {four}.1/30 dev {far}", f"addr add {six}:1/64 dev {far} nodad", f"link set {far} up"],
+            "internet",
+        )
+        ip(
+            [
                 f"link set {UPLINK} up",
                 f"addr add {four}.2/30 dev {UPLINK}",
                 f"addr add {six}:2/64 dev {UPLINK} nodad",
@@ -69,8 +81,10 @@ class Node:
             ],
             self.name,
         )
-        prefix = ipaddress.ip_interface(self.table.ipv6).network
-        ip([f"route add {prefix} via {six}:2"], "internet")
+        for node in topology.node:
+            if node.uplink is None or node.name == self.name:
+                prefix = ipaddress.ip_interface(node.ipv6).network
+                ip([f"route add {prefix} via {six}:2 metric {1024 + self.number}"], "internet")
         if not topology.offloads:
             for member, device in (("internet", far), (self.name, UPLINK)):
                 with kernel.inside_net(member):
@@ -85,10 +99,14 @@ class Node:
             self.hub_state.mkdir()
             (self.etc / "hub.toml").write_text(toml_text(self._hub_tables()), encoding="utf-8")
             (self.etc / "nodes.toml").write_text("[nodes]\n", encoding="ascii")
+        (self.etc / "babeld.conf").write_text(self._config("babeld"), encoding="utf-8")
         (self.etc / "dnsmasq.conf").write_text(self._config("dnsmasq"), encoding="utf-8")
         self._set_sysctls(self._config("sysctl"))
         (self.run / "dnsmasq.leases").touch()
+        (self.state / "node.key").write_text(base64.b64encode(bytes(self.key)).decode() + "\n", encoding="ascii")
+        (self.state / "node.key").chmod(0o600)
         users = self.launcher.privileges.users
+        os.chown(self.state / "node.key", users["agent"], users["agent"])
         for path, role, mode in (
             (self.state, "agent", 0o700),
             (self.run, "agent", 0o755),
@@ -109,6 +127,7 @@ class Node:
         node, hub = str(_ETC / "meshctl.toml"), str(_ETC / "hub.toml")
         dnsmasq = [*self.launcher.dnsmasq(), f"--conf-file={_ETC}/dnsmasq.conf"]
         specs = [
+            *([Spec(self.name, "babeld", in_member(self.name, "babeld", "-I", "", "-S", "", "-c", f"{_ETC}/babeld.conf"), environment)] if self.mesh else []),
             self._spec("agent", node, environment, (("agent", self._agent_socket()),)),
             Spec(self.name, "dnsmasq", self.launcher.service(self.name, "dnsmasq", *dnsmasq), environment),
             self._spec("watch", node, self.launcher.environment(str(self.run / "watch"))),
@@ -174,7 +193,7 @@ class Node:
     def _node_tables(self, topology: Topology) -> dict[str, dict[str, object] | list[dict[str, object]]]:
         table, users = self.table, self.launcher.privileges.users
         uplink = {"name": f"{self.name}-uplink", "device": UPLINK}
-        capacity = {"down_mbit": table.uplink.down_mbit, "up_mbit": table.uplink.up_mbit}
+        capacity = {"down_mbit": table.uplink.down_mbit, "up_mbit": table.uplink.up_mbit} if table.uplink else {}
         return {
             "network": table.network,
             "node": {"name": self.name},
@@ -185,7 +204,8 @@ class Node:
                     "open_ports": [HUB_PORT] if table.hub else [],
                 }
             ],
-            "line": [{**uplink, **capacity}],
+            **({"line": [{**uplink, **capacity}]} if table.uplink else {}),
+            "mesh": {"devices": self.mesh, "community": self.community, "roster": f"{_ETC}/roster.json", **table.mesh},
             "portal": {"port": PORTAL_PORT, "redirect_port": CAPTIVE_PORT, **table.portal},
             "policy": table.policy,
             "session": table.session,

@@ -50,7 +50,7 @@ class NodeTable:
     """One board. ``policy``, ``session``, ``report`` and so on go into its meshctl.toml as they are."""
 
     name: str
-    uplink: UplinkTable
+    uplink: UplinkTable | None = None
     hub: bool = False
     ipv4: str = ""
     ipv6: str = ""
@@ -60,6 +60,15 @@ class NodeTable:
     session: dict[str, object] = field(default_factory=dict)
     shaping: dict[str, object] = field(default_factory=dict)
     report: dict[str, object] = field(default_factory=dict)
+    mesh: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LinkTable:
+    """A mesh link between two nodes."""
+
+    a: str
+    b: str
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,7 @@ class Topology:
 
     node: tuple[NodeTable, ...]
     phone: tuple[PhoneTable, ...] = ()
+    link: tuple[LinkTable, ...] = ()
     lab: LabTable = field(default_factory=LabTable)
     internet: InternetTable = field(default_factory=InternetTable)
     offloads: bool = False
@@ -130,7 +140,7 @@ def _check_nodes(file: Path, topology: Topology) -> None:
     if not 1 <= len(topology.node) <= MOST_NODES:
         raise TopologyError(file, "node", f"{len(topology.node)} nodes", f"Describe 1 to {MOST_NODES} [[node]] tables.")
     for at, node in enumerate(topology.node):
-        for key, mbit in (("down_mbit", node.uplink.down_mbit), ("up_mbit", node.uplink.up_mbit)):
+        for key, mbit in () if node.uplink is None else (("down_mbit", node.uplink.down_mbit), ("up_mbit", node.uplink.up_mbit)):
             if not 0.1 <= mbit <= 100_000:
                 fault = f"a capacity of {mbit:g} Mbit/s carries nothing" if mbit <= 0 else f"{mbit:g} is out of bounds"
                 raise TopologyError(file, f"node[{at}].uplink.{key}", fault, "Use 0.1 to 100000.")
