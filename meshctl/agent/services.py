@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+
 from meshctl.config import Access, Config
 
 _LEASE = "1h"
@@ -84,16 +85,23 @@ def router_id(name: str) -> str:
 
 
 def babeld_text(config: Config) -> str:
-    """Return a whole babeld.conf."""
-    lines = [f"local-port {config.mesh.babel_port}", f"router-id {router_id(config.node.name)}"]
-    kind = "wireless" if config.mesh.wireless else "wired"
-    for device in config.mesh.devices:
-        lines.append(f"interface {device} type {kind} hello-interval {config.mesh.hello_seconds:g} update-interval {4*config.mesh.hello_seconds:g}")
-    for access in config.access:
-        lines.append(f"redistribute ip {access.interface4.network} eq {access.interface4.network.prefixlen} allow")
-        lines.append(f"redistribute ip {access.interface6.network} eq {access.interface6.network.prefixlen} allow")
+    """Return a whole babeld.conf (babeld(8)): this node's prefixes, and a gateway's way out, over the mesh devices.
+
+    IPv4 routes go over links that have IPv6 addresses only (RFC 9229), so links need no numbers.
+    """
+    mesh, kind = config.mesh, "wireless" if config.mesh.wireless else "wired"
+    pace = f"hello-interval {mesh.hello_seconds:g} update-interval {4 * mesh.hello_seconds:g}"
+    lines = [
+        "# Made by `meshctl config babeld`; change meshctl.toml instead.",
+        f"local-port {mesh.babel_port}",
+        f"router-id {router_id(config.node.name)}",
+        *(f"interface {device} type {kind} {pace}" for device in mesh.devices),
+    ]
+    networks = [n for access in config.access for n in (access.interface4.network, access.interface6.network)]
+    lines += [f"redistribute ip {network} eq {network.prefixlen} allow" for network in networks]
     if config.line:
         for default in ("0.0.0.0/0", "::/0"):
+            # Protocol 3 is "boot": what ip(8) and ifupdown set, which babeld leaves out unless it is named.
             lines += [f"redistribute ip {default} eq 0 allow", f"redistribute ip {default} eq 0 proto 3 allow"]
     lines += ["redistribute local deny", "redistribute deny"]
     return "\n".join(lines) + "\n"

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from meshctl.lab import place as places
+from meshctl.lab.changes import State
 from meshctl.lab.demo import TOPOLOGY, tell
 from meshctl.lab.entry import system_environment
 from meshctl.lab.fault import LabError, TopologyError
@@ -88,6 +89,55 @@ def down(name: str | None, everything: bool) -> None:
         click.echo("no lab is running")
 
 
+@lab.command()
+@_NAME
+@click.argument("one")
+@click.argument("other")
+@click.argument("change", type=click.Choice(["cut", "silence", "heal", "loss"]))
+@click.argument("percent", type=click.FloatRange(0, 100), required=False)
+def link(name: str, one: str, other: str, change: str, percent: float | None) -> None:
+    """Cut a mesh link, silence it with its carrier on, heal it, or have it lose PERCENT of the frames."""
+    if (change == "loss") != (percent is not None):
+        raise click.UsageError("loss wants a percentage, and nothing else does.")
+    if change == "loss":
+        find_lab(name).link(one, other, loss=percent)
+    else:
+        states: dict[str, State] = {"cut": "cut", "silence": "silent", "heal": "up"}
+        find_lab(name).link(one, other, states[change])
+
+
+@lab.command()
+@_NAME
+@click.argument("node")
+@click.argument("change", type=click.Choice(["cut", "heal"]))
+def uplink(name: str, node: str, change: str) -> None:
+    """Cut or heal a node's uplink."""
+    find_lab(name).uplink(node, cut=change == "cut")
+
+
+@lab.command()
+@_NAME
+@click.argument("node")
+@click.argument("change", type=click.Choice(["off", "on"]))
+def power(name: str, node: str, change: str) -> None:
+    """Cut a node's power, or give it back and wait until it is up."""
+    found = find_lab(name)
+    if change == "off":
+        found.power_off(node)
+    else:
+        found.power_on(node)
+        found.wait_ready()
+
+
+@lab.command()
+@_NAME
+@click.argument("phone")
+@click.argument("node")
+def roam(name: str, phone: str, node: str) -> None:
+    """Let a phone leave its node and associate with another."""
+    find_lab(name).roam([phone], node)
+
+
 def _say(step: str) -> None:
     click.echo(f"  {step}")
 
@@ -106,8 +156,15 @@ def _show(found: dict[str, Any]) -> None:
     click.echo(f"lab {found['name']}: {'ready' if found['ready'] else 'waiting: ' + '; '.join(found['lacking'][:3])}")
     for member in found["members"]:
         services = ", ".join(_service(service) for service in member["services"])
+        if member["kind"] == "phone":
+            services = f"at {member['at']}; {services}"
+        elif member["kind"] == "node" and not member["powered"]:
+            services = "no power"
         addresses = " ".join([member["ipv4"] or "-", *member["ipv6"]])
         click.echo(f"  {member['name']:<16} {member['kind']:<9} {addresses:<48} {services}")
+    for link in found["links"]:
+        lossy = f", loses {link['loss']:g} %" if link["loss"] else ""
+        click.echo(f"  {link['a']} - {link['b']}: {link['state']}{lossy}")
     for name, url in found["urls"].items():
         click.echo(f"  {url:<25} {'the hub' if name == 'hub' else f'the pages as {name} sees them'}")
 

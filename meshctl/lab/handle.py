@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from meshctl.lab import place as places
+from meshctl.lab.changes import Changes
 from meshctl.lab.entry import enter_words, separation_note, system_environment, unshare_words
 from meshctl.lab.fault import LabError
 from meshctl.lab.needs import check_programs
@@ -48,7 +49,7 @@ class Raised:
         self.process.wait()
 
 
-class Lab:
+class Lab(Changes):
     """A lab that runs. `find_lab` finds one, `raise_lab` raises one."""
 
     def __init__(self, place: Place, raised: Raised | None = None) -> None:

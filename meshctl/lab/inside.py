@@ -64,6 +64,10 @@ class Lab:
             "status": self._status,
             "kill": self._kill,
             "add_phones": self._add_phones,
+            "roam": self._roam,
+            "power": self._power,
+            "link": self._link,
+            "uplink": self._uplink,
             "down": self._down,
         }
 
@@ -86,7 +90,7 @@ class Lab:
         hold.start()
         self.tell(step=f"{len(topology.phone)} phones")
         for phone in topology.phone:
-            hold.add_phones(phone.at, [phone.name], phone.client)
+            hold.add_phones(phone.at, [phone.name], phone.client, eui64=phone.eui64)
             self.supervisor.turn(0)
         hold.open_pages({name: socket.socket(fileno=number) for name, number in self.start.pages.items()})
         self.tell(step="waiting for services, leases and addresses")
@@ -107,7 +111,6 @@ class Lab:
         shutil.rmtree(self.place.folder, ignore_errors=True)
 
     def _look(self) -> None:
-        self.neighbourhood.exchange_keys()
         self.lacking = self.neighbourhood.lacking()
         given_up = self.neighbourhood.failed()
         if not self.lacking:
@@ -173,6 +176,7 @@ class Lab:
             "ok": True, "name": self.place.name, "folder": str(self.place.folder), "ready": self.ready,
             "lacking": self.lacking, "separated": self.neighbourhood.privileges.separated,
             "urls": self.start.urls, "services": house, "members": self.neighbourhood.status(),
+            "links": [link.status() for link in self.neighbourhood.links],
         }  # fmt: skip
 
     def _kill(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -180,8 +184,27 @@ class Lab:
 
     def _add_phones(self, request: dict[str, Any]) -> dict[str, Any]:
         self.neighbourhood.add_phones(request["at"], request["names"], request["client"])
+        return self._changed("new phones are associating")
+
+    def _changed(self, what: str) -> dict[str, Any]:
         self.ready, self.changed = False, time.monotonic()
-        self.lacking = ["new phones are associating"]
+        self.lacking = [what]
+        return {"ok": True}
+
+    def _roam(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.neighbourhood.roam(request["phones"], request["to"])
+        return self._changed("phones are associating")
+
+    def _power(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.neighbourhood.power(request["node"], on=bool(request["on"]))
+        return self._changed(f"{request['node']} {'boots' if request['on'] else 'goes dark'}")
+
+    def _link(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.neighbourhood.link(request["a"], request["b"], request.get("state"), request.get("loss"))
+        return {"ok": True}
+
+    def _uplink(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.neighbourhood.uplink(request["node"], cut=bool(request["cut"]))
         return {"ok": True}
 
     def _down(self, _request: dict[str, Any]) -> dict[str, Any]:

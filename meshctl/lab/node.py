@@ -6,23 +6,27 @@ import base64
 import fcntl
 import ipaddress
 import os
+import shutil
 import socket
 from pathlib import Path
+from typing import Any
+
+from nacl.signing import SigningKey
 
 from meshctl.lab import kernel
 from meshctl.lab.fault import LabError
 from meshctl.lab.ground import ROOM
 from meshctl.lab.kernel import ip
 from meshctl.lab.launch import Launcher, in_member, meshctl
+from meshctl.lab.nodefiles import BRIDGE, CAPTIVE_PORT, ETC, HUB_PORT, PORTAL_PORT, UPLINK, hub_tables, node_tables
 from meshctl.lab.supervisor import Spec
 from meshctl.lab.tomltext import toml_text
 from meshctl.lab.topology import NodeTable, Topology
+from meshctl.lists import read_roster
 from meshctl.service import listen_tcp
 
-BRIDGE, UPLINK = "br-lan", "wan0"
-PORTAL_PORT, CAPTIVE_PORT, HUB_PORT = 80, 8080, 8090
-_ETC = Path("/etc/meshctl")
 _LIFTED = 64
+_BABELD = ("babeld", "-I", "", "-S", "", "-c", f"{ETC}/babeld.conf")
 
 
 class Node:
@@ -34,8 +38,23 @@ class Node:
         self.etc, self.state, self.hub_state = (folder / table.name / part for part in ("etc", "state", "hub"))
         self.run = ROOM / "nodes" / table.name
         self.ports = 0
+        self.static = 0
         self.mesh: list[str] = []
-        self.community = ""
+        self.community, self.roster = "", b""
+        self.key = SigningKey.generate()
+        self.powered = False
+        self.uplink_cut = False
+        self._prefixes: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+
+    def next_link(self) -> str:
+        """Return the name of the device for one more link."""
+        self.mesh.append(f"mesh{len(self.mesh)}")
+        return self.mesh[-1]
+
+    @property
+    def public_key(self) -> str:
+        """The node's public key in base64."""
+        return base64.b64encode(bytes(self.key.verify_key)).decode()
 
     @property
     def ipv4(self) -> str:
@@ -62,6 +81,7 @@ class Node:
         )
         if self.table.uplink is not None:
             self._build_uplink(topology)
+        self.ports, self.powered = 0, True
 
     def _build_uplink(self, topology: Topology) -> None:
         far = f"up{self.number}"
@@ -76,58 +96,100 @@ class Node:
                 f"link set {UPLINK} up",
                 f"addr add {four}.2/30 dev {UPLINK}",
                 f"addr add {six}:2/64 dev {UPLINK} nodad",
-                f"route add default via {four}.1",
-                f"route add default via {six}:1",
             ],
             self.name,
         )
-        for node in topology.node:
-            if node.uplink is None or node.name == self.name:
-                prefix = ipaddress.ip_interface(node.ipv6).network
-                ip([f"route add {prefix} via {six}:2 metric {1024 + self.number}"], "internet")
+        self._prefixes = [ipaddress.ip_interface(node.ipv6).network for node in topology.node
+                          if node.uplink is None or node.name == self.name]  # fmt: skip
+        self._route_uplink()
+        if self.uplink_cut:
+            self.set_uplink(cut=True)
         if not topology.offloads:
             for member, device in (("internet", far), (self.name, UPLINK)):
                 with kernel.inside_net(member):
                     kernel.switch_offloads_off(device)
 
+    def _route_uplink(self) -> None:
+        four, six = f"198.18.{self.number}", f"2001:db8:ffff:{self.number}:"
+        with kernel.inside_net("internet"):
+            kernel.write_sysctl(f"net.ipv6.conf.up{self.number}.keep_addr_on_down", "1")
+        with kernel.inside_net(self.name):
+            kernel.write_sysctl(f"net.ipv6.conf.{UPLINK}.keep_addr_on_down", "1")
+        ip([f"route replace default via {four}.1", f"route replace default via {six}:1"], self.name)
+        # With several gateways each prefix has one way in, and the next gateway's when that is gone.
+        metric = 1024 + self.number
+        ip([f"route replace {one} via {six}:2 metric {metric}" for one in self._prefixes], "internet")
+
+    def set_uplink(self, *, cut: bool) -> None:
+        """Pull the uplink's cable at the far end, or plug it in again."""
+        self.uplink_cut = cut
+        if not self.powered:
+            return
+        ip([f"link set up{self.number} {'down' if cut else 'up'}"], "internet")
+        if not cut:
+            # Its routes went with the carrier: the provider's side sets them anew, and so does the node's DHCP client.
+            self._route_uplink()
+
+    def lose_power(self) -> None:
+        """Tear its namespace down and lose its memory; what is on its disk stays."""
+        self.powered = False
+        names = kernel.run(["ip", "-n", self.name, "-brief", "link"]).splitlines()
+        devices = [line.split()[0].partition("@")[0] for line in names]
+        # Every device by itself: a process that somebody started inside may hold the namespace a little longer.
+        ip([f"link del {d}" for d in devices if d != "lo" and not d.startswith("meshctl")], self.name)
+        ip([f"netns del {self.name}"])
+        shutil.rmtree(self.run)
+
     def furnish(self, topology: Topology) -> None:
-        """Write its files, make its folders, set its sysctls. Raises `LabError` where they are refused."""
-        for folder in (self.etc, self.state, self.run, self.run / "watch"):
+        """Write its files and make its folders. Raises `LabError` where they are refused."""
+        for folder in (self.etc, self.state):
             folder.mkdir(parents=True)
-        (self.etc / "meshctl.toml").write_text(toml_text(self._node_tables(topology)), encoding="utf-8")
+        (self.etc / "meshctl.toml").write_text(toml_text(node_tables(self, topology)), encoding="utf-8")
         if self.table.hub:
             self.hub_state.mkdir()
-            (self.etc / "hub.toml").write_text(toml_text(self._hub_tables()), encoding="utf-8")
-            (self.etc / "nodes.toml").write_text("[nodes]\n", encoding="ascii")
+            (self.etc / "hub.toml").write_text(toml_text(hub_tables(self)), encoding="utf-8")
+            keys = {one.name: one.key for one in read_roster(self.roster, self.community).members}
+            (self.etc / "nodes.toml").write_text(toml_text({"nodes": keys}), encoding="ascii")
         (self.etc / "babeld.conf").write_text(self._config("babeld"), encoding="utf-8")
+        (self.etc / "roster.json").write_bytes(self.roster)
         (self.etc / "dnsmasq.conf").write_text(self._config("dnsmasq"), encoding="utf-8")
-        self._set_sysctls(self._config("sysctl"))
-        (self.run / "dnsmasq.leases").touch()
         (self.state / "node.key").write_text(base64.b64encode(bytes(self.key)).decode() + "\n", encoding="ascii")
         (self.state / "node.key").chmod(0o600)
-        users = self.launcher.privileges.users
-        os.chown(self.state / "node.key", users["agent"], users["agent"])
-        for path, role, mode in (
+        self._own(
+            (self.state / "node.key", "agent", 0o600),
             (self.state, "agent", 0o700),
-            (self.run, "agent", 0o755),
-            (self.run / "watch", "watch", 0o700),
-            (self.run / "dnsmasq.leases", "dnsmasq", 0o600),
             *([(self.hub_state, "hub", 0o700)] if self.table.hub else []),
-        ):
-            os.chown(path, users[role], users[role])
-            path.chmod(mode)
+        )
         namespace = Path("/etc/netns", self.name)
         namespace.mkdir()
         (namespace / "meshctl").symlink_to(self.etc)
         (namespace / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="ascii")
 
+    def boot(self) -> None:
+        """Make what is lost with its power: the folder in RAM and the sysctls."""
+        for folder in (self.run, self.run / "watch"):
+            folder.mkdir()
+        (self.run / "dnsmasq.leases").touch()
+        self._own(
+            (self.run, "agent", 0o755),
+            (self.run / "watch", "watch", 0o700),
+            (self.run / "dnsmasq.leases", "dnsmasq", 0o600),
+        )
+        self._set_sysctls(self._config("sysctl"))
+
+    def _own(self, *wanted: tuple[Path, str, int]) -> None:
+        users = self.launcher.privileges.users
+        for path, role, mode in wanted:
+            os.chown(path, users[role], users[role])
+            path.chmod(mode)
+
     def specs(self) -> list[Spec]:
         """Its services with their sockets, in the order of start."""
         environment = self.launcher.environment()
-        node, hub = str(_ETC / "meshctl.toml"), str(_ETC / "hub.toml")
-        dnsmasq = [*self.launcher.dnsmasq(), f"--conf-file={_ETC}/dnsmasq.conf"]
+        node, hub = str(ETC / "meshctl.toml"), str(ETC / "hub.toml")
+        dnsmasq = [*self.launcher.dnsmasq(), f"--conf-file={ETC}/dnsmasq.conf"]
         specs = [
-            *([Spec(self.name, "babeld", in_member(self.name, "babeld", "-I", "", "-S", "", "-c", f"{_ETC}/babeld.conf"), environment)] if self.mesh else []),
+            *([Spec(self.name, "babeld", in_member(self.name, *_BABELD), environment)] if self.mesh else []),
             self._spec("agent", node, environment, (("agent", self._agent_socket()),)),
             Spec(self.name, "dnsmasq", self.launcher.service(self.name, "dnsmasq", *dnsmasq), environment),
             self._spec("watch", node, self.launcher.environment(str(self.run / "watch"))),
@@ -136,6 +198,26 @@ class Node:
         if self.table.hub:
             specs.append(self._spec("hub", hub, environment, self._tcp(("hub", HUB_PORT))))
         return specs
+
+    def families_without_route(self) -> list[str]:
+        """Return which of IPv4 and IPv6 has no way out of this node."""
+        with kernel.inside_net(self.name):
+            four = Path("/proc/thread-self/net/route").read_text(encoding="ascii").splitlines()[1:]
+            six = Path("/proc/thread-self/net/ipv6_route").read_text(encoding="ascii").splitlines()
+        lacks = [] if any(line.split()[1] == "00000000" for line in four) else ["IPv4"]
+        ways = [line.split() for line in six]
+        # An unreachable default stands there too, on lo (proc_net(5)).
+        return lacks if any(way[:2] == ["0" * 32, "00"] and way[9] != "lo" for way in ways) else [*lacks, "IPv6"]
+
+    def status(self) -> dict[str, Any]:
+        """What `lab status` says of it."""
+        uplink = self.table.uplink
+        return {
+            "name": self.name, "kind": "node", "hub": self.table.hub, "gateway": uplink is not None,
+            "powered": self.powered, "uplink_cut": self.uplink_cut, "ipv4": self.ipv4, "ipv6": [self.ipv6],
+            "down_mbit": uplink.down_mbit if uplink else None, "up_mbit": uplink.up_mbit if uplink else None,
+            "config": str(self.etc / "meshctl.toml"), "state": str(self.state), "run": str(self.run),
+        }  # fmt: skip
 
     def attach(self, phone: str, hardware: str, offloads: bool) -> None:
         """Plug a phone's eth0 into the bridge, isolated from the other phones."""
@@ -147,14 +229,6 @@ class Node:
             for member, device in ((self.name, port), (phone, "eth0")):
                 with kernel.inside_net(member):
                     kernel.switch_offloads_off(device)
-
-    def public_key(self) -> str | None:
-        """The agent's public key once it has made one."""
-        try:
-            text = (self.state / "node.pub").read_text(encoding="ascii").strip()
-        except OSError:
-            return None
-        return text if len(base64.b64decode(text)) == 32 else None
 
     def _spec(
         self, role: str, file: str, environment: dict[str, str], sockets: tuple[tuple[str, socket.socket], ...] = ()
@@ -189,51 +263,6 @@ class Node:
                 except OSError as fault:
                     if not key.startswith("-"):
                         raise LabError(f"{self.name}: {key.strip()} cannot be set: {fault.strerror}") from fault
-
-    def _node_tables(self, topology: Topology) -> dict[str, dict[str, object] | list[dict[str, object]]]:
-        table, users = self.table, self.launcher.privileges.users
-        uplink = {"name": f"{self.name}-uplink", "device": UPLINK}
-        capacity = {"down_mbit": table.uplink.down_mbit, "up_mbit": table.uplink.up_mbit} if table.uplink else {}
-        return {
-            "network": table.network,
-            "node": {"name": self.name},
-            "paths": {"state": str(self.state), "run": str(self.run)},
-            "access": [
-                {
-                    "device": BRIDGE, "ipv4": table.ipv4, "ipv6": table.ipv6,
-                    "open_ports": [HUB_PORT] if table.hub else [],
-                }
-            ],
-            **({"line": [{**uplink, **capacity}]} if table.uplink else {}),
-            "mesh": {"devices": self.mesh, "community": self.community, "roster": f"{_ETC}/roster.json", **table.mesh},
-            "portal": {"port": PORTAL_PORT, "redirect_port": CAPTIVE_PORT, **table.portal},
-            "policy": table.policy,
-            "session": table.session,
-            "shaping": table.shaping,
-            "report": {"hub": self._hub_url(topology), **table.report},
-            "users": {role: str(users[role]) for role in ("agent", "portal", "watch")},
-            "resolver": {"upstream": [topology.internet.ipv4]},
-        }  # fmt: skip
-
-    def _hub_tables(self) -> dict[str, dict[str, object] | list[dict[str, object]]]:
-        name = self.table.network.get("name")
-        return {
-            "fleet": {
-                "nodes": str(_ETC / "nodes.toml"),
-                "neighbours": [str(ipaddress.ip_interface(one).network) for one in (self.table.ipv4, self.table.ipv6)],
-                **({"name": name} if name else {}),
-            },
-            "listen": {"addresses": [f"[::]:{HUB_PORT}"]},
-            "database": {"url": f"sqlite:///{self.hub_state / 'hub.db'}"},
-        }
-
-    def _hub_url(self, topology: Topology) -> str:
-        if self.table.hub:
-            return f"http://127.0.0.1:{HUB_PORT}"
-        for node in topology.node:
-            if node.hub:
-                return f"http://[{ipaddress.ip_interface(node.ipv6).ip}]:{HUB_PORT}"
-        return ""
 
 
 def _lifted(listener: socket.socket) -> socket.socket:

@@ -73,36 +73,52 @@ def hardware_of(name: str) -> str:
 
 
 class Phone:
-    """A member that a neighbour carries. ``number`` counts the phones of its node."""
+    """A member that a neighbour carries. ``eui64``: its IPv6 addresses hold its hardware address, as old ones do."""
 
-    def __init__(self, name: str, node: Node, client: Client, number: int) -> None:
-        self.name, self.node, self.client, self.number = name, node, client, number
+    def __init__(self, name: str, node: Node, client: Client, *, eui64: bool = False) -> None:
+        self.name, self.node, self.client, self.eui64 = name, node, client, eui64
         self.hardware = hardware_of(name)
 
-    def build(self, offloads: bool) -> None:
-        """Make its namespace and associate it."""
+    def build(self) -> None:
+        """Make its namespace."""
         ip([f"netns add {self.name}"])
+        ip(["link set lo up"], self.name)
+        Path("/etc/netns", self.name).mkdir()
+
+    def associate(self, node: Node, offloads: bool) -> None:
+        """Bring its radio up at a node. Nothing of the network before is left, as when a phone sees a new one."""
+        self.node = node
         namespace = Path("/etc/netns", self.name)
-        namespace.mkdir()
         (namespace / "resolv.conf").write_text("", encoding="ascii")
-        self.node.attach(self.name, self.hardware, offloads)
+        node.attach(self.name, self.hardware, offloads)
         with kernel.inside_net(self.name):
+            if not self.eui64:
+                kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.addr_gen_mode", "3")
+                kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.use_tempaddr", "2")
             kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.accept_ra", "1")
             kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.router_solicitation_delay", "0")
             kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.router_solicitation_interval", "1")
-        lines = ["link set lo up", f"link set {DEVICE} up"]
+        lines = [f"link set {DEVICE} up"]
         if self.client == "static":
             own = ipaddress.ip_interface(self.node.table.ipv4)
             assert isinstance(own, ipaddress.IPv4Interface)
-            address = own.network.broadcast_address - 1 - self.number
+            node.static += 1
+            address = own.network.broadcast_address - node.static
             lines += [f"addr add {address}/{own.network.prefixlen} dev {DEVICE}", f"route add default via {own.ip}"]
             (namespace / "resolv.conf").write_text(f"nameserver {own.ip}\n", encoding="ascii")
         ip(lines, self.name)
 
+    def lose_radio(self) -> None:
+        """Lose the network: its device is gone, and what it had by it."""
+        with kernel.inside_net(self.name):
+            there = Path("/proc/thread-self/net/dev").read_text(encoding="ascii")
+        if f"{DEVICE}:" in there:
+            ip([f"link del {DEVICE}"], self.name)
+
     def specs(self, launcher: Launcher) -> list[Spec]:
         """Its DHCP client, in the foreground, with its leases on tmpfs."""
         scratch = ROOM / "phones" / self.name
-        scratch.mkdir(parents=True)
+        scratch.mkdir(parents=True, exist_ok=True)
         match self.client:
             case "udhcpc":
                 argv = ["udhcpc", "-f", "-i", DEVICE, "-s", str(SCRIPT), "-t", "10", "-T", "1", "-A", "1", "-O", "114"]

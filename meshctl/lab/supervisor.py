@@ -116,6 +116,21 @@ class Supervisor:
         os.kill(service.pid, number)
         return service.pid
 
+    def remove(self, member: str, name: str) -> None:
+        """Kill a service, as a power cut would, and know it no more; its sockets are closed."""
+        service = self.services.pop((member, name))
+        service.state, service.due = "stopped", None
+        if service.pid is not None:
+            os.kill(service.pid, signal.SIGKILL)
+            os.waitpid(service.pid, 0)
+        service.logbook.close()
+        if service.channel is not None:
+            self.forget(service.channel)
+            service.channel.close()
+            (self._notices / service.spec.label).unlink(missing_ok=True)
+        for _, listener in service.spec.sockets:
+            listener.close()
+
     def stop(self, seconds: float = 3.0) -> None:
         """Stop all services, last started first, and whatever else still runs here."""
         for service in self.services.values():

@@ -65,10 +65,11 @@ class NodeTable:
 
 @dataclass(frozen=True)
 class LinkTable:
-    """A mesh link between two nodes."""
+    """A mesh link between two nodes; each end loses ``loss`` percent of what comes in."""
 
     a: str
     b: str
+    loss: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class PhoneTable:
     at: str
     client: Client = "udhcpc"
     count: int = 0
+    eui64: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def load_topology(file: Path = STREET) -> Topology:
     topology = complete(topology)
     _check_nodes(file, topology)
     _check_names(file, topology)
+    _check_links(file, topology)
     _check_addresses(file, topology)
     return topology
 
@@ -140,13 +143,43 @@ def _check_nodes(file: Path, topology: Topology) -> None:
     if not 1 <= len(topology.node) <= MOST_NODES:
         raise TopologyError(file, "node", f"{len(topology.node)} nodes", f"Describe 1 to {MOST_NODES} [[node]] tables.")
     for at, node in enumerate(topology.node):
-        for key, mbit in () if node.uplink is None else (("down_mbit", node.uplink.down_mbit), ("up_mbit", node.uplink.up_mbit)):
+        if node.uplink is None:
+            continue
+        for key, mbit in (("down_mbit", node.uplink.down_mbit), ("up_mbit", node.uplink.up_mbit)):
             if not 0.1 <= mbit <= 100_000:
                 fault = f"a capacity of {mbit:g} Mbit/s carries nothing" if mbit <= 0 else f"{mbit:g} is out of bounds"
                 raise TopologyError(file, f"node[{at}].uplink.{key}", fault, "Use 0.1 to 100000.")
+    if not any(node.uplink for node in topology.node):
+        raise TopologyError(file, "node", "no node has an uplink", "Give one a [node.uplink] table.")
     hubs = [node.name for node in topology.node if node.hub]
     if len(hubs) > 1:
         raise TopologyError(file, "node", f"{' and '.join(hubs)} are both the hub", "Keep hub = true on one node.")
+
+
+def _check_links(file: Path, topology: Topology) -> None:
+    nodes = [node.name for node in topology.node]
+    seen: set[frozenset[str]] = set()
+    for at, link in enumerate(topology.link):
+        for key, name in (("a", link.a), ("b", link.b)):
+            if name not in nodes:
+                fault, remedy = f"there is no node {name!r}", f"Use one of: {', '.join(nodes)}."
+                raise TopologyError(file, f"link[{at}].{key}", fault, remedy)
+        if link.a == link.b:
+            raise TopologyError(file, f"link[{at}]", f"{link.a} is linked to itself", "Name two nodes.")
+        if frozenset((link.a, link.b)) in seen:
+            raise TopologyError(file, f"link[{at}]", f"{link.a} and {link.b} are linked twice", "Remove one.")
+        if not 0 <= link.loss <= 100:
+            raise TopologyError(file, f"link[{at}].loss", f"{link.loss:g} is out of bounds", "Use 0 to 100 percent.")
+        seen.add(frozenset((link.a, link.b)))
+    reached, grown = set(nodes[:1]), True
+    while grown:
+        more = {name for pair in seen if pair & reached for name in pair} - reached
+        reached, grown = reached | more, bool(more)
+    lost = [node.name for node in topology.node if node.uplink is None and node.name not in reached]
+    if lost and topology.link:
+        raise TopologyError(file, "link", f"{lost[0]} is linked to nobody else", "Add a [[link]] table.")
+    if not topology.link and any(node.uplink is None for node in topology.node):
+        raise TopologyError(file, "link", "a node has neither uplink nor link", "Add a [[link]] table.")
 
 
 def _check_names(file: Path, topology: Topology) -> None:
