@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from meshctl.hub.links import UNREACHABLE
 from meshctl.hub.roster import NodeKey
 from meshctl.hub.store import Signed, Store
 from meshctl.model import DIRECTIONS, MeshctlError
@@ -28,6 +29,8 @@ REPORTS_PER_MINUTE = 6000
 """For one node: a week's spool after an outage goes through in two minutes; a runaway does not."""
 
 _LARGEST = 2**62
+_MOST_LINKS = 256
+_LONGEST_NAME = 32
 _CONTROL = {chr(code) for code in range(32)} | {"\x7f"}
 
 
@@ -158,6 +161,24 @@ def _beyond_bounds(health: Health) -> Iterator[str]:
     directions = [(total.line, total.direction) for total in health.lines]
     if len(set(directions)) != len(directions) or any(way not in DIRECTIONS for _, way in directions):
         yield "a line is there twice, or goes neither down nor up"
+    yield from _beyond_links(health)
+
+
+def _beyond_links(health: Health) -> Iterator[str]:
+    if len(health.links) > _MOST_LINKS:
+        yield "too many links"
+    if len({(link.to, link.device) for link in health.links}) != len(health.links):
+        yield "a link is there twice"
+    for link in health.links:
+        rtt = link.rtt_ms or 0.0
+        if not (0 <= link.reach <= 1 and 0 <= link.cost <= UNREACHABLE and 0 <= rtt < _LARGEST):
+            yield "a link's figure is beyond all measure"
+    names = [name for name in (health.gateway, health.via, *(link.to for link in health.links)) if name is not None]
+    texts = [*names, *(link.device for link in health.links)]
+    if not all(texts) or health.node in (link.to for link in health.links):
+        yield "a link leads nowhere"
+    if any(len(text) > _LONGEST_NAME or not _is_plain(text) for text in texts):
+        yield "a link's name is too long or cannot be printed"
 
 
 def _is_plain(text: str) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from meshctl.hub.links import HeldLink, LinkKey, follow
 from meshctl.wire import Fact, Health, LineTotal
 
 RETENTION_SECONDS = 37 * 86_400
@@ -36,6 +38,7 @@ class Standing:
     """The newest report of a node, by (boot, sequence), with the key that signed it.
 
     ``received`` is by the hub's clock; ``gap`` is the seconds between it and the receipt before.
+    ``gateway`` is the node whose line it uses since ``gateway_since``, ``via`` the neighbour on the way.
     """
 
     name: str
@@ -52,11 +55,19 @@ class Standing:
     guests: int
     repairs: int
     facts: Mapping[str, HeldFact]
+    gateway: str | None = None
+    via: str | None = None
+    gateway_since: float | None = None
 
     @property
     def order(self) -> tuple[int, int]:
         """What sorts reports of one node."""
         return (self.boot, self.sequence)
+
+    @property
+    def tells_links(self) -> bool:
+        """Whether it could say which links it has: it heard babeld, and a roster gave it names."""
+        return _tells_links(self.facts)
 
 
 @dataclass(frozen=True)
@@ -71,18 +82,24 @@ class Counter:
 
 @dataclass(frozen=True)
 class Advance:
-    """What has to be written: a newer standing if there is one, newer counters, bytes to add by hour."""
+    """What has to be written: a newer standing if there is one, newer counters and links, bytes to add by hour."""
 
     standing: Standing | None
     counters: dict[LineKey, Counter] = field(default_factory=dict)
     hours: dict[HourKey, int] = field(default_factory=dict)
+    links: dict[LinkKey, HeldLink] = field(default_factory=dict)
 
 
 def advance(
-    key: str, before: Standing | None, counters: Mapping[LineKey, Counter], news: Iterable[Health], now: float
+    key: str,
+    before: Standing | None,
+    counters: Mapping[LineKey, Counter],
+    news: Iterable[Health],
+    now: float,
+    links: Mapping[LinkKey, HeldLink] = MappingProxyType({}),
 ) -> Advance:
-    """Follow reports that were not known before; ``counters`` are those of the same node."""
-    standing = before
+    """Follow reports that were not known before; ``counters`` and ``links`` are those of the same node."""
+    standing, linked = before, dict(links)
     changed: dict[LineKey, Counter] = {}
     hours: dict[HourKey, int] = {}
     for health in sorted(news, key=lambda one: (one.boot, one.sequence)):
@@ -95,7 +112,10 @@ def advance(
             changed[at] = Counter(health.node, health.boot, health.sequence, total)
         if standing is None or standing.order < (health.boot, health.sequence):
             standing = _standing(key, health, standing, before, now)
-    return Advance(standing if standing is not before else None, changed, hours)
+            if _tells_links(health.facts):
+                linked = follow(linked, health.node, health.links, told_time(health, now))
+    fresh = {at: link for at, link in linked.items() if link != links.get(at)}
+    return Advance(standing if standing is not before else None, changed, hours, fresh)
 
 
 def told_time(health: Health, received: float) -> float:
@@ -131,7 +151,14 @@ def _standing(key: str, health: Health, last: Standing | None, before: Standing 
         guests=health.guests,
         repairs=health.repairs,
         facts={name: _held(fact, known.get(name), at) for name, fact in health.facts.items()},
+        gateway=health.gateway,
+        via=health.via,
+        gateway_since=last.gateway_since if last and last.gateway == health.gateway else at,
     )
+
+
+def _tells_links(facts: Mapping[str, Fact] | Mapping[str, HeldFact]) -> bool:
+    return all(name not in facts or facts[name].ok for name in ("babel", "roster"))
 
 
 def is_failing(fact: Fact | HeldFact) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from meshctl.commons.publication import Figures
+from meshctl.hub.drawing import Drawing, Spot, draw
 from meshctl.hub.incidents import Incident, State, list_incidents, say_state, state_of
 from meshctl.hub.latest import HOUR, Counter, Standing
+from meshctl.hub.links import HeldLink, LinkView, merge
 from meshctl.hub.roster import Roster
 from meshctl.hub.store import Store
 
@@ -38,6 +41,8 @@ class Overview:
     incidents: tuple[Incident, ...]
     nodes: tuple[NodeView, ...]
     lines: tuple[Counter, ...]
+    links: tuple[LinkView, ...]
+    drawing: Drawing | None
     refused: dict[str, int]
 
     def as_table(self) -> dict[str, Any]:
@@ -47,6 +52,7 @@ class Overview:
             "sentence": self.sentence,
             "incidents": [asdict(incident) for incident in self.incidents],
             "lines": [{"node": counter.node, **asdict(counter.total)} for counter in self.lines],
+            "links": [asdict(link) for link in self.links],
             "nodes": [node_table(node) for node in self.nodes],
             "refused": self.refused,
         }
@@ -71,7 +77,9 @@ def look(store: Store, roster: Roster, pending: dict[str, int], now: float) -> O
         for name, fewest in store.fewest_repairs(now - HOUR).items()
         if name in standings
     }
-    incidents = list_incidents(names, standings, repaired, now)
+    held = store.links()
+    links = merge(held, _telling(held, standings, now), set(names), now)
+    incidents = list_incidents(names, standings, repaired, now, links)
     if fault := roster.fault():
         reason = "Reports are believed only from the nodes that the last good list had."
         incidents.insert(0, Incident("stop", "", "The list of nodes cannot be used", reason, fault))
@@ -83,6 +91,8 @@ def look(store: Store, roster: Roster, pending: dict[str, int], now: float) -> O
         incidents=tuple(incidents),
         nodes=nodes,
         lines=tuple(_current(store.counters(), standings, names)),
+        links=tuple(links),
+        drawing=draw([_spot(node) for node in nodes], links),
         refused=_sum(store.refusals(), pending),
     )
 
@@ -123,6 +133,17 @@ def _view(name: str, standing: Standing | None, untroubled: bool, now: float) ->
     return NodeView(name, state, untroubled and state == "fine", since, uncertainty, standing)
 
 
+def _spot(node: NodeView) -> Spot:
+    gateway = node.standing is not None and node.standing.gateway == node.name
+    if node.state == "offline":
+        return Spot(node.name, "stop", "offline", gateway)
+    if node.standing is None:
+        return Spot(node.name, "soft", "not heard yet", gateway)
+    if not node.fine:
+        return Spot(node.name, "sun", "late" if node.state == "late" else "look", gateway)
+    return Spot(node.name, "leaf", "gateway" if gateway else "", gateway)
+
+
 def _current(counters: list[Counter], standings: dict[str, Standing], names: list[str]) -> list[Counter]:
     """Lines that the node's newest report still had."""
     oldest = {name: standings[name].order for name in names if name in standings}
@@ -131,6 +152,16 @@ def _current(counters: list[Counter], standings: dict[str, Standing], names: lis
         for counter in counters
         if counter.node in oldest and (counter.boot, counter.sequence) >= oldest[counter.node]
     ]
+
+
+def _telling(held: Iterable[HeldLink], standings: Mapping[str, Standing], now: float) -> dict[str, float]:
+    """Nodes of a mesh that lately told their links, and when; one of an older version says nothing of a mesh."""
+    told = {link.node for link in held}
+    return {
+        name: one.received
+        for name, one in standings.items()
+        if state_of(one, now) == "fine" and one.tells_links and ("babel" in one.facts or name in told)
+    }
 
 
 def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:

@@ -48,8 +48,26 @@ node = Table(
     Column("guests", Integer, nullable=False),
     Column("repairs", BigInteger, nullable=False),
     Column("facts", Text, nullable=False),
+    Column("gateway", String(32)),
+    Column("via", String(32)),
+    Column("gateway_since", Double),
 )
 """The newest report of each node. ``gap`` is the seconds since the one before it was received."""
+
+link = Table(
+    "link",
+    metadata,
+    Column("node", String(32), primary_key=True),
+    Column("far", String(32), primary_key=True),
+    Column("device", String(32), primary_key=True),
+    Column("reach", Double, nullable=False),
+    Column("cost", Integer, nullable=False),
+    Column("rtt_ms", Double),
+    Column("up", Boolean, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("poor", Double),
+)
+"""What the newest report of each node says of its links to other nodes, and those it no longer has."""
 
 report = Table(
     "report",

@@ -23,6 +23,7 @@ from meshctl.hub.latest import (
     advance,
     is_failing,
 )
+from meshctl.hub.links import HeldLink, LinkKey
 from meshctl.wire import Health, LineTotal
 
 
@@ -58,6 +59,13 @@ class Store:
         query = select(table).order_by(table.c.node, table.c.line, table.c.direction)
         with self._engine.connect() as connection:
             return [_counter(row) for row in connection.execute(query).mappings()]
+
+    def links(self) -> list[HeldLink]:
+        """The links as each node last told them, also those that it lost, by node, far node and device."""
+        table = schema.link
+        query = select(table).order_by(table.c.node, table.c.far, table.c.device)
+        with self._engine.connect() as connection:
+            return [HeldLink(**row) for row in connection.execute(query).mappings()]
 
     def fewest_repairs(self, since: float) -> dict[str, int]:
         """The smallest repair count that each node reported since then."""
@@ -110,12 +118,13 @@ class Store:
             return {row[0]: row[1] for row in rows}
 
     def purge(self, before: float) -> None:
-        """Reports and hours older than that are gone."""
+        """Reports and hours older than that are gone, and links that went down before."""
         hour = int(before // HOUR)
         with self._writing() as connection, connection.begin():
             connection.execute(delete(schema.report).where(schema.report.c.received < before))
             connection.execute(delete(schema.line_hour).where(schema.line_hour.c.hour < hour))
             connection.execute(delete(schema.presence_hour).where(schema.presence_hour.c.hour < hour))
+            connection.execute(delete(schema.link).where(~schema.link.c.up, schema.link.c.since < before))
 
     def check(self) -> None:
         """Raise unless the database answers."""
@@ -138,7 +147,7 @@ def _hold(connection: Connection, name: str, signed: Signed, now: float) -> int:
         _forget(connection, name)
         before = None
     news = _unknown(connection, name, signed.reports)
-    change = advance(signed.key, before, _counters(connection, name), news, now)
+    change = advance(signed.key, before, _counters(connection, name), news, now, _links(connection, name))
     if news:
         connection.execute(_insert(connection, schema.report), [_report_row(health, now) for health in news])
     _write(connection, name, change)
@@ -155,8 +164,13 @@ def _counters(connection: Connection, name: str) -> dict[LineKey, Counter]:
     return {(row["line"], row["direction"]): _counter(row) for row in rows}
 
 
+def _links(connection: Connection, name: str) -> dict[LinkKey, HeldLink]:
+    rows = connection.execute(select(schema.link).where(schema.link.c.node == name)).mappings()
+    return {(row["far"], row["device"]): HeldLink(**row) for row in rows}
+
+
 def _forget(connection: Connection, name: str) -> None:
-    for table in (schema.node, schema.report, schema.line):
+    for table in (schema.node, schema.report, schema.line, schema.link):
         connection.execute(delete(table).where((table.c.name if table is schema.node else table.c.node) == name))
 
 
@@ -177,6 +191,7 @@ def _write(connection: Connection, name: str, change: Advance) -> None:
     if change.standing:
         row = {**asdict(change.standing), "facts": json.dumps({k: asdict(v) for k, v in change.standing.facts.items()})}
         _replace(connection, schema.node, [row])
+    _replace(connection, schema.link, [asdict(link) for link in change.links.values()])
     _replace(connection, schema.line, [_line_row(counter) for counter in change.counters.values()])
     table = schema.line_hour
     hours = {hour for _, _, hour in change.hours}

@@ -10,10 +10,11 @@ from typing import Any
 
 from nacl.signing import SigningKey
 
-from meshctl.wire import Envelope, Fact, Health, LineTotal, encode_batch, encode_health
+from meshctl.wire import Envelope, Fact, Health, LineTotal, LinkState, encode_batch, encode_health
 
 NOON = 1_800_000_000.0 - 1_800_000_000.0 % 86_400 + 43_200
 WELL = {"temperature": Fact(ok=True, value=41.0, unit="°C")}
+MESH = {**WELL, "babel": Fact(ok=True, value=2, unit="nodes heard"), "roster": Fact(ok=True, value=7, unit="version")}
 
 
 class Clock:
@@ -68,6 +69,10 @@ def carried(down: int, up: int = 0) -> tuple[LineTotal, ...]:
         LineTotal("uplink", "down", down, 2.5e6, 0.5, 0.997),
         LineTotal("uplink", "up", up, 2.5e6, 0.1),
     )
+
+
+def link(to: str, reach: float = 1.0, cost: int = 96, device: str = "mesh0", rtt_ms: float | None = None) -> LinkState:
+    return LinkState(to, device, reach, cost, rtt_ms)
 
 
 def write_roster(file: Path, boards: Iterable[Board]) -> None:

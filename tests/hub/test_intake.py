@@ -19,7 +19,7 @@ from meshctl.hub.latest import advance
 from meshctl.hub.roster import NodeKey
 from meshctl.hub.store import Store
 from meshctl.wire import Envelope, Fact, Health, WireError, encode_batch, encode_health
-from tests.hub.fleet import NOON, Board, Clock, carried
+from tests.hub.fleet import NOON, Board, Clock, carried, link
 
 JSON = "application/json"
 
@@ -73,6 +73,18 @@ def test_a_report_speaks_for_its_own_node_only(client: FlaskClient, elm: Board, 
         {"facts": {f"fact-{n}": Fact(ok=True) for n in range(201)}},
         {"lines": carried(2**63)},
         {"lines": carried(1) + carried(2)},
+        {"links": (link("oak"), link("oak", cost=7))},
+        {"links": (link("oak", reach=1.01),)},
+        {"links": (link("oak", cost=65_536),)},
+        {"links": (link("oak", cost=-1),)},
+        {"links": (link("oak", rtt_ms=float("inf")),)},
+        {"links": (link("oak" * 11),)},
+        {"links": (link("oak\n"),)},
+        {"links": (link(""),)},
+        {"links": (link("elm"),)},
+        {"links": tuple(link(f"oak-{n}") for n in range(257))},
+        {"gateway": "g" * 33},
+        {"via": "\ud800"},
     ],
 )
 def test_a_signed_report_is_not_believed_beyond_its_bounds(

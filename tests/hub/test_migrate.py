@@ -8,7 +8,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
@@ -16,6 +18,7 @@ from sqlalchemy import text
 from meshctl.hub import schema
 from meshctl.hub.migrate import HEAD, current_revision, migrate
 from meshctl.hub.schema import open_engine
+from meshctl.hub.store import Store
 from meshctl.model import MeshctlError
 from tests.hub.conftest import MakeUrl
 
@@ -47,6 +50,28 @@ def test_copies_of_the_hub_may_start_at_once(make_url: MakeUrl) -> None:
     """)
     starts = [subprocess.Popen([sys.executable, "-c", program, url]) for _ in range(4)]
     assert [start.wait(60) for start in starts] == [0, 0, 0, 0]
+
+
+def test_a_hub_of_the_first_version_keeps_what_it_holds(make_url: MakeUrl) -> None:
+    engine = open_engine(make_url())
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "newline")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            text(
+                "INSERT INTO node (name, key, boot, sequence, received, monotonic, wall, trusted, version, homes,"
+                " guests, repairs, facts) VALUES ('elm', 'k', 3, 9, 5.0, 6.0, 7.0, true, '0.1.0', 4, 2, 1, '{}')"
+            )
+        )
+    migrate(engine)
+    store = Store(engine)
+    (standing,) = store.standings()
+    assert (standing.order, standing.homes, standing.gateway, standing.gateway_since) == ((3, 9), 4, None, None)
+    assert store.links() == []
+    store.close()
 
 
 def test_a_database_of_a_newer_version_is_left_alone(make_url: MakeUrl) -> None:
