@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from meshctl.agent.services import router_id
 from meshctl.lists import Roster
 from meshctl.model import MeshctlError
 from meshctl.wire import LinkState
@@ -256,12 +257,7 @@ def _neighbours_by_name(seen: Dump, roster: Roster) -> dict[tuple[str, str], str
 
 
 def _names(roster: Roster) -> dict[str, str]:
-    return {_router_id(member.name): member.name for member in roster.members}
-
-
-def _router_id(name: str) -> str:
-    """Return the router-id that a node of that name gives its babeld."""
-    return hashlib.sha256(name.encode()).digest()[:8].hex(":")
+    return {router_id(member.name): member.name for member in roster.members}
 
 
 def plain_device(name: str) -> str:

@@ -157,7 +157,10 @@ _FACTS = {
         "does not hear its babeld",
         "Start babeld on the node and read its log; its links are not known until then.",
     ),
-    "roster": ("believes no roster", "Copy the community's newest roster to the node; it names nobody until then."),
+    "roster": (
+        "has trouble with its roster",
+        "Copy the community's newest roster to it, or enrol it if it is not on it.",
+    ),
     "resolver": ("cannot look up names", "Restart dnsmasq on the node and read its log."),
     "rogue-dhcp": ("has a rival that gives out addresses", "Ask who plugged in a router there lately."),
     "rogue-ra": ("has a rival router", "Ask who plugged in a router there lately."),

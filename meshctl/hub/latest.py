@@ -158,7 +158,9 @@ def _standing(key: str, health: Health, last: Standing | None, before: Standing 
 
 
 def _tells_links(facts: Mapping[str, Fact] | Mapping[str, HeldFact]) -> bool:
-    return all(name not in facts or facts[name].ok for name in ("babel", "roster"))
+    babel, roster = facts.get("babel"), facts.get("roster")
+    # A roster that was refused leaves the one before in force: then the fact fails, and still has a version.
+    return (babel is None or babel.ok) and (roster is None or roster.value is not None)
 
 
 def is_failing(fact: Fact | HeldFact) -> bool:

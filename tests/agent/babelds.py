@@ -13,12 +13,13 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from meshctl.agent.babel import BabelError, Dump, _router_id, dump
+from meshctl.agent.babel import BabelError, Dump, dump
+from meshctl.agent.services import router_id
 from meshctl.lists import Member, Roster
 
 NAMES = ("elm", "oak", "yew")
 ROSTER = Roster(1, tuple(Member(name, n, "", "", "") for n, name in enumerate(NAMES, 1)))
-ELM, OAK, YEW = (_router_id(name) for name in NAMES)
+ELM, OAK, YEW = (router_id(name) for name in NAMES)
 
 # Taken from babeld 1.12.1 on oak, in the middle of elm - oak - yew; numbers and addresses shortened, router-ids put in.
 OAK_SAYS = f"""BABEL 1.0
@@ -93,7 +94,7 @@ class Street:
         file = self.folder / f"{name}.conf"
         file.write_text(
             f"local-port {PORT}\n"
-            f"router-id {_router_id(name)}\n"
+            f"router-id {router_id(name)}\n"
             "default type wired hello-interval 0.5 enable-timestamps true\n"
             "redistribute local ip 10.44.0.0/16 allow\nredistribute local ip fd44::/16 allow\nredistribute local deny\n"
             "redistribute ip 0.0.0.0/0 le 0 allow\nredistribute ip ::/0 le 0 allow\nredistribute deny\n"

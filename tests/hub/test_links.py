@@ -158,6 +158,14 @@ def test_a_report_without_a_view_changes_no_link() -> None:
     assert seen.links["oak", "mesh0"] == held("elm", "oak", NOON + 90, up=False)
 
 
+def test_a_refused_roster_hides_no_link_while_the_one_before_is_in_force() -> None:
+    first = advance("k", None, {}, [ELM.health(facts=MESH, links=(link("oak"),))], NOON)
+    for value, spoke in ((6.0, True), (None, False)):
+        facts = {**MESH, "roster": Fact(ok=False, value=value, error="roster 7 is not signed")}
+        later = advance("k", first.standing, {}, [ELM.health(sequence=2, facts=facts)], NOON, first.links)
+        assert bool(later.links) is spoke
+
+
 def test_an_old_report_that_comes_late_changes_no_link() -> None:
     newest = advance("k", None, {}, [ELM.health(boot=2, facts=MESH, links=(link("oak"),))], NOON)
     old = advance("k", newest.standing, {}, [ELM.health(boot=1, facts=MESH, links=(link("yew"),))], NOON, newest.links)
