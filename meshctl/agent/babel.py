@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import ipaddress
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from meshctl.agent.services import router_id
 from meshctl.lists import Roster
 from meshctl.model import MeshctlError
 from meshctl.wire import LinkState
@@ -165,7 +165,7 @@ def parse(text: str) -> Dump:
             router,
             tuple(_neighbour(fields) for fields in _rows(lines, "neighbour")),
             tuple(_route(fields) for fields in _rows(lines, "route")),
-            tuple(XRoute(fields["prefix"], int(fields["metric"])) for fields in _rows(lines, "xroute")),
+            tuple(XRoute(_prefix(fields), int(fields["metric"])) for fields in _rows(lines, "xroute")),
         )
     except (KeyError, ValueError) as fault:
         raise BabelError(f"babeld's dump cannot be read: {fault}. Use babeld 1.12, as tested.") from None
@@ -198,7 +198,7 @@ def _milliseconds(text: str) -> float:
 
 def _route(fields: Mapping[str, str]) -> Route:
     return Route(
-        prefix=fields["prefix"],
+        prefix=_prefix(fields),
         installed=fields["installed"] == "yes",
         router=fields["id"],
         metric=int(fields["metric"]),
@@ -207,6 +207,10 @@ def _route(fields: Mapping[str, str]) -> Route:
         device=fields["if"],
         source=fields["from"],
     )
+
+
+def _prefix(fields: Mapping[str, str]) -> str:
+    return str(ipaddress.ip_network(fields["prefix"]))
 
 
 def links(seen: Dump, roster: Roster, own_name: str) -> tuple[LinkState, ...]:
@@ -227,7 +231,7 @@ def links(seen: Dump, roster: Roster, own_name: str) -> tuple[LinkState, ...]:
 
 def gateway_in_use(seen: Dump, roster: Roster) -> str | None:
     """Return the node through whose line this node reaches the internet, itself included; IPv4 counts first."""
-    names = _names(roster)
+    names = _names(seen, roster)
     for version in _FAMILIES:
         if seen.announces_default(version):
             return names.get(seen.router)
@@ -251,13 +255,23 @@ _FAMILIES: tuple[Literal[4, 6], Literal[4, 6]] = (4, 6)
 
 def _neighbours_by_name(seen: Dump, roster: Roster) -> dict[tuple[str, str], str]:
     """A neighbour whose own metric for a prefix is 0 announces it as its own: its router-id says who it is."""
-    names = _names(roster)
+    names = _names(seen, roster)
     own = ((route.via, route.device, route.router) for route in seen.routes if route.refmetric == 0)
     return {(via, device): names[router] for via, device, router in own if router in names}
 
 
-def _names(roster: Roster) -> dict[str, str]:
-    return {router_id(member.name): member.name for member in roster.members}
+def _names(seen: Dump, roster: Roster) -> dict[str, str]:
+    """Whoever announces a part of a node's own prefix is that node, whatever router-id it has since its last boot."""
+    announced = [(route.prefix, route.router) for route in seen.routes]
+    announced += [(one.prefix, seen.router) for one in seen.xroutes]
+    owners = [(member.name, (member.interface4.network, member.interface6.network)) for member in roster.members]
+    found: dict[str, str] = {}
+    for prefix, router in announced:
+        network = ipaddress.ip_network(prefix)
+        for name, own in owners:
+            if network.subnet_of(own[network.version == 6]):  # type: ignore[arg-type]  # the same version
+                found.setdefault(router, name)
+    return found
 
 
 def plain_device(name: str) -> str:

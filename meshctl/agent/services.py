@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from meshctl.config import Access, Config
 
 _LEASE = "1h"
@@ -78,12 +76,6 @@ def sysctl_text(config: Config) -> str:
     return "\n".join(lines) + "\n"
 
 
-def router_id(name: str) -> str:
-    """Return the babel router-id of a node: 8 bytes of a hash of its name."""
-    digits = hashlib.sha256(name.encode()).hexdigest()[:16]
-    return ":".join(digits[at : at + 2] for at in range(0, 16, 2))
-
-
 def babeld_text(config: Config) -> str:
     """Return a whole babeld.conf (babeld(8)): this node's prefixes, and a gateway's way out, over the mesh devices.
 
@@ -94,7 +86,8 @@ def babeld_text(config: Config) -> str:
     lines = [
         "# Made by `meshctl config babeld`; change meshctl.toml instead.",
         f"local-port {mesh.babel_port}",
-        f"router-id {router_id(config.node.name)}",
+        # A router-id that came back after a power cut, its sequence number lost, would be refused for minutes.
+        "random-id true",
         *(f"interface {device} type {kind} {pace}" for device in mesh.devices),
     ]
     networks = [n for access in config.access for n in (access.interface4.network, access.interface6.network)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import hashlib
 import subprocess
 import time
 import uuid
@@ -14,11 +15,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from meshctl.agent.babel import BabelError, Dump, dump
-from meshctl.agent.services import router_id
 from meshctl.lists import Member, Roster
 
 NAMES = ("elm", "oak", "yew")
-ROSTER = Roster(1, tuple(Member(name, n, "", "", "") for n, name in enumerate(NAMES, 1)))
+ROSTER = Roster(
+    1, tuple(Member(name, n, "", f"10.44.{4 * n - 4}.1/22", f"fd44:{n - 1}::1/64") for n, name in enumerate(NAMES, 1))
+)
+
+
+def router_id(name: str) -> str:
+    """Return some router-id for a node; nothing about a name follows from it."""
+    return hashlib.sha256(name.encode()).digest()[:8].hex(":")
+
+
 ELM, OAK, YEW = (router_id(name) for name in NAMES)
 
 # Taken from babeld 1.12.1 on oak, in the middle of elm - oak - yew; numbers and addresses shortened, router-ids put in.
@@ -54,7 +63,7 @@ def ip(*words: str) -> None:
 
 
 class Street:
-    """Nodes by name, ``10.44.4N.0/24`` and ``fd44:N::/64`` being announced by the Nth."""
+    """Nodes by name, ``10.44.(4N-4).0/22`` and ``fd44:(N-1)::/64`` being announced by the Nth."""
 
     def __init__(self, names: Iterable[str], folder: Path) -> None:
         self.names, self.folder = tuple(names), folder
@@ -70,8 +79,8 @@ class Street:
             ip("netns", "add", space)
             self._exits.callback(ip, "netns", "del", space)
             ip("-n", space, "link", "set", "dev", "lo", "up")
-            ip("-n", space, "address", "add", f"10.44.{40 + number}.1/24", "dev", "lo")
-            ip("-n", space, "address", "add", f"fd44:{number}::1/64", "dev", "lo")
+            ip("-n", space, "address", "add", f"10.44.{4 * number - 4}.1/22", "dev", "lo")
+            ip("-n", space, "address", "add", f"fd44:{number - 1}::1/64", "dev", "lo")
 
     def cable(self, one: str, other: str) -> None:
         """Join two nodes; the device is named after who is at its far end."""

@@ -86,9 +86,11 @@ def test_a_neighbour_that_the_roster_does_not_have_is_no_link() -> None:
 def test_a_gateway_uses_its_own_line_and_another_when_that_is_gone() -> None:
     head = f"BABEL 1.0\nmy-id {ELM}\nok\n"
     own = "add xroute 0.0.0.0/0-0.0.0.0/0 prefix 0.0.0.0/0 from 0.0.0.0/0 metric 0\n"
+    head += "add xroute 10.44.0.0/22-0.0.0.0/0 prefix 10.44.0.0/22 from 0.0.0.0/0 metric 0\n"
     other = (
         f"add route 1 prefix 0.0.0.0/0 from 0.0.0.0/0 installed yes id {YEW} metric 192 refmetric 96 via fe80::1 if m\n"
         f"add route 2 prefix 10.44.4.0/22 from 0.0.0.0/0 installed no id {OAK} metric 96 refmetric 0 via fe80::1 if m\n"
+        f"add route 3 prefix 10.44.8.0/22 from 0.0.0.0/0 installed no id {YEW} metric 96 refmetric 96 via fe80::1 if m\n"
     )
 
     assert gateway_in_use(parse(head + own + "ok\n"), ROSTER) == "elm"
@@ -229,7 +231,7 @@ def test_real_babelds_are_understood(mesh: Street) -> None:
     assert all(0 < one.reach <= 1 and 0 < one.cost < babel.UNREACHABLE for one in told)
     assert next_hop(seen, ROSTER) == "elm"
     assert next_hop(far, ROSTER) == "oak"
-    assert {one.prefix for one in seen.xroutes} == {"10.44.42.1/32", "fd44:2::1/128"}
+    assert {one.prefix for one in seen.xroutes} == {"10.44.4.1/32", "fd44:1::1/128"}
 
     home = mesh.ask("elm")
     assert home.announces_default(4)

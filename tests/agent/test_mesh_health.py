@@ -34,7 +34,7 @@ def config(folder: Path, port: int = 1, devices: tuple[str, ...] = ("mesh0",)) -
 def roster() -> Roster:
     def member(number: int, name: str) -> Member:
         key = base64.b64encode(bytes(SigningKey(bytes([number]) * 32).verify_key)).decode()
-        return Member(name, number, key, f"10.44.{4 * number}.1/22", f"fd44:{number}::1/64")
+        return Member(name, number, key, f"10.44.{4 * number - 4}.1/22", f"fd44:{number - 1}::1/64")
 
     return Roster(7, tuple(member(number, name) for number, name in enumerate(NAMES, 1)))
 
