@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from meshctl.agent.services import babeld_text, dnsmasq_text, sysctl_text
-from meshctl.config import DEFAULT_NODE, load_node
+from meshctl.config import DEFAULT_NODE, ConfigError, load_node
 from meshctl.model import MeshctlError
 from meshctl.wire import LINE_LIMIT, WireError, decode_line, encode_line
 
@@ -66,7 +66,11 @@ def sysctl(config_file: Path) -> None:
 @_config
 def babeld(config_file: Path) -> None:
     """Print the babeld.conf that belongs to this configuration."""
-    click.echo(babeld_text(load_node(config_file)), nl=False)
+    loaded = load_node(config_file)
+    if not loaded.mesh.devices:
+        remedy = 'Name the devices that face other nodes, such as ["mesh0"].'
+        raise ConfigError(config_file, "mesh.devices", "there is none, so nothing to route over", remedy)
+    click.echo(babeld_text(loaded), nl=False)
 
 
 def ask(config_file: Path, request: dict[str, object], seconds: float = 10.0) -> dict[str, Any]:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from meshctl.config import Access, Config
+import ipaddress
+
+from meshctl.config import Access, Config, Line
 
 _LEASE = "1h"
+
+KERNEL_PRIORITY = 4000
+"""The metric of routes learned from other nodes: a node's own line, at whatever metric, comes first."""
+
+_PRIVATE4 = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")))
+_ACCESS4 = "le 29"
+"""As long as the prefix of a node's neighbours may be."""
 
 
 def dnsmasq_text(config: Config) -> str:
@@ -73,28 +82,66 @@ def sysctl_text(config: Config) -> str:
     # A device that learns its own IPv6 route must go on doing so although it forwards (ip-sysctl: accept_ra=2).
     lines += [f"-net.ipv6.conf.{line.device}.accept_ra = 2" for line in config.line]
     lines += [f"-net.ipv4.conf.{access.device}.rp_filter = 1" for access in config.access]
+    if config.mesh.devices:
+        # The stricter of "all" and the device's own holds; one flow may come by one node and go by another.
+        lines.append("-net.ipv4.conf.all.rp_filter = 0")
+    for device in config.mesh.devices:
+        lines += [f"-net.ipv4.conf.{device}.rp_filter = 0", f"-net.ipv4.conf.{device}.send_redirects = 0"]
     return "\n".join(lines) + "\n"
 
 
 def babeld_text(config: Config) -> str:
-    """Return a whole babeld.conf (babeld(8)): this node's prefixes, and a gateway's way out, over the mesh devices.
+    """Return a whole babeld.conf (babeld(8), 1.12 or later).
 
-    IPv4 routes go over links that have IPv6 addresses only (RFC 9229), so links need no numbers.
+    Told to other nodes are this node's access prefixes and, where it has a line, the default routes
+    over it: nothing else, and never a single address. The socket that tells the routes cannot change
+    them. Links need link-local IPv6 only: IPv4 goes by IPv6 next hops (RFC 9229) on Linux 5.13 or
+    later; on an older one each mesh device needs an IPv4 address of its own.
     """
-    mesh, kind = config.mesh, "wireless" if config.mesh.wireless else "wired"
-    pace = f"hello-interval {mesh.hello_seconds:g} update-interval {4 * mesh.hello_seconds:g}"
+    mesh = config.mesh
+    kind = "wireless" if mesh.wireless else "wired"
     lines = [
         "# Made by `meshctl config babeld`; change meshctl.toml instead.",
-        f"local-port {mesh.babel_port}",
-        # A router-id that came back after a power cut, its sequence number lost, would be refused for minutes.
+        # A router-id that came back after a power cut, its sequence number lost, is refused for minutes (RFC 8966, 3.5.1).
         "random-id true",
-        *(f"interface {device} type {kind} {pace}" for device in mesh.devices),
+        f"local-port {mesh.babel_port}",
+        'state-file ""',
+        'pid-file ""',
+        "skip-kernel-setup true",
+        "link-detect true",
+        f"kernel-priority {KERNEL_PRIORITY}",
+        *(f"interface {device} type {kind} hello-interval {mesh.hello_seconds:g}" for device in mesh.devices),
     ]
-    networks = [n for access in config.access for n in (access.interface4.network, access.interface6.network)]
-    lines += [f"redistribute ip {network} eq {network.prefixlen} allow" for network in networks]
-    if config.line:
-        for default in ("0.0.0.0/0", "::/0"):
-            # Protocol 3 is "boot": what ip(8) and ifupdown set, which babeld leaves out unless it is named.
-            lines += [f"redistribute ip {default} eq 0 allow", f"redistribute ip {default} eq 0 proto 3 allow"]
-    lines += ["redistribute local deny", "redistribute deny"]
+    for access in config.access:
+        both = (access.interface4.network, access.interface6.network)
+        lines += [f"redistribute if {access.device} ip {one} eq {one.prefixlen} allow" for one in both]
+    for line in config.line:
+        lines += _default_route_lines(line)
+    lines += ["redistribute local deny", "redistribute deny", *_learned_lines(config.access)]
+    # Else a packet of the node's own could leave with its line's address, which other nodes have no way back to.
+    own = config.access[0]
+    lines += [f"install ip 0.0.0.0/0 pref-src {own.interface4.ip}", f"install ip ::/0 pref-src {own.interface6.ip}"]
     return "\n".join(lines) + "\n"
+
+
+def _default_route_lines(line: Line) -> list[str]:
+    # babeld leaves routes of protocol "boot" (3) out unless asked: what ip(8) and some DHCP clients make.
+    return [
+        f"redistribute if {line.device} ip {everywhere} eq 0 {kind}allow"
+        for everywhere in ("0.0.0.0/0", "::/0")
+        for kind in ("", "proto 3 ")
+    ]
+
+
+def _learned_lines(accesses: tuple[Access, ...]) -> list[str]:
+    """What other nodes may tell: ways out, and prefixes like ours; never a way into our own."""
+    own4 = [access.interface4.network for access in accesses]
+    lines = [f"in ip {network} deny" for network in (*own4, *(access.interface6.network for access in accesses))]
+    lines += ["in ip 0.0.0.0/0 eq 0 allow", "in ip ::/0 eq 0 allow"]
+    private = all(any(network.subnet_of(room) for room in _PRIVATE4) for network in own4)
+    lines += (
+        [f"in ip {room} {_ACCESS4} allow" for room in _PRIVATE4]
+        if private
+        else [f"in ip 0.0.0.0/0 ge 8 {_ACCESS4} allow"]
+    )
+    return [*lines, "in ip 2000::/3 eq 64 allow", "in ip fc00::/7 eq 64 allow", "in deny"]

@@ -26,6 +26,7 @@ PACKAGES: dict[str, str] = {
     "dhclient": "isc-dhcp-client",
     "dhcpcd": "dhcpcd-base",
     "newuidmap": "uidmap",
+    "babeld": "babeld",
 }
 _CLIENTS = ("udhcpc", "dhclient", "dhcpcd")
 

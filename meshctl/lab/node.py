@@ -26,7 +26,7 @@ from meshctl.lists import read_roster
 from meshctl.service import listen_tcp
 
 _LIFTED = 64
-_BABELD = ("babeld", "-I", "", "-S", "", "-c", f"{ETC}/babeld.conf")
+_BABELD = ("babeld", "-c", f"{ETC}/babeld.conf")
 
 
 class Node:
@@ -150,7 +150,8 @@ class Node:
             (self.etc / "hub.toml").write_text(toml_text(hub_tables(self)), encoding="utf-8")
             keys = {one.name: one.key for one in read_roster(self.roster, self.community).members}
             (self.etc / "nodes.toml").write_text(toml_text({"nodes": keys}), encoding="ascii")
-        (self.etc / "babeld.conf").write_text(self._config("babeld"), encoding="utf-8")
+        if self.mesh:
+            (self.etc / "babeld.conf").write_text(self._config("babeld"), encoding="utf-8")
         (self.etc / "roster.json").write_bytes(self.roster)
         (self.etc / "dnsmasq.conf").write_text(self._config("dnsmasq"), encoding="utf-8")
         (self.state / "node.key").write_text(base64.b64encode(bytes(self.key)).decode() + "\n", encoding="ascii")

@@ -213,10 +213,9 @@ class Sessions:
                 self._ears.hear(channel.peer, message, channel.post)
         except ChannelError as fault:
             self._refuse(fault)
-        except EOFError:
-            self.refused["broken-off"] += channel is None
-        except TimeoutError:
-            self.refused["too-slow"] += channel is None
+        except (EOFError, TimeoutError) as fault:
+            if channel is None:
+                self.refused["broken-off" if isinstance(fault, EOFError) else "too-slow"] += 1
         except OSError as fault:
             log.debug("a channel broke: %s", fault)
         finally:
