@@ -88,9 +88,9 @@ def test_a_gateway_uses_its_own_line_and_another_when_that_is_gone() -> None:
     own = "add xroute 0.0.0.0/0-0.0.0.0/0 prefix 0.0.0.0/0 from 0.0.0.0/0 metric 0\n"
     head += "add xroute 10.44.0.0/22-0.0.0.0/0 prefix 10.44.0.0/22 from 0.0.0.0/0 metric 0\n"
     other = (
-        f"add route 1 prefix 0.0.0.0/0 from 0.0.0.0/0 installed yes id {YEW} metric 192 refmetric 96 via fe80::1 if m\n"
-        f"add route 2 prefix 10.44.4.0/22 from 0.0.0.0/0 installed no id {OAK} metric 96 refmetric 0 via fe80::1 if m\n"
-        f"add route 3 prefix 10.44.8.0/22 from 0.0.0.0/0 installed no id {YEW} metric 96 refmetric 96 via fe80::1 if m\n"
+        f"add route 1 prefix 0.0.0.0/0 from 0.0.0.0/0 installed yes id {YEW} metric 9 refmetric 6 via fe80::1 if m\n"
+        f"add route 2 prefix 10.44.4.0/22 from 0.0.0.0/0 installed no id {OAK} metric 9 refmetric 0 via fe80::1 if m\n"
+        f"add route 3 prefix 10.44.8.0/22 from 0.0.0.0/0 installed no id {YEW} metric 9 refmetric 6 via fe80::1 if m\n"
     )
 
     assert gateway_in_use(parse(head + own + "ok\n"), ROSTER) == "elm"
