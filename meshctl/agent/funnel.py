@@ -113,7 +113,8 @@ def difference(now: FunnelState, faces: tuple[str, ...]) -> Steps:
     if now.up is None:
         before.append(f"link add name {FUNNEL} type ifb")
     if not now.up:
-        before.append(f"link set dev {FUNNEL} up")
+        # Without an address of its own, so that nothing but what the filters send enters its tree.
+        before += [f"link set dev {FUNNEL} addrgenmode none", f"link set dev {FUNNEL} up"]
     after = [command for device in faces if device in now.devices for command in _lead(device, now)]
     return Steps(before, after)
 
