@@ -24,6 +24,7 @@ from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
 from meshctl.config import Access, Config, Line, Mesh, Node, Shaping
 from meshctl.lab.kernel import inside_net, ip, switch_offloads_off, write_sysctl
+from meshctl.lab.traffic import counters
 from meshctl.lists import Member, Roster
 from meshctl.model import ClockReading, Device, Direction
 
@@ -172,6 +173,10 @@ class Street:
         """Run a program in a member's namespace and return what came of it."""
         whole = ["ip", "netns", "exec", self.at(name), *words]
         return subprocess.run(whole, capture_output=True, text=True, check=False, timeout=30)
+
+    def received(self, name: str) -> int:
+        """Bytes of frames that came in at a member's eth0."""
+        return counters([self.at(name)])[self.at(name)][0]
 
     def reaches(self, name: str, address: str, source: str = "") -> bool:
         """Say whether a ping is answered."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshctl.lists import Roster
+from meshctl.model import DIRECTIONS
 from meshctl.quota.plan import FIRST_GUEST, UNKNOWN, stranger_mark
 from tests.kernel.street import (
     ACCESS,
@@ -106,11 +107,11 @@ def test_a_visitor_at_one_node_reaches_nothing_of_the_mesh(street: Street) -> No
 
 
 def test_what_nodes_send_themselves_enters_no_tree(street: Street) -> None:
-    before = [street.gate.sent(direction) for direction in ("down", "up")]
+    before = [street.gate.sent(direction) for direction in DIRECTIONS]
     for site, own in ((SITE4, ACCESS.interface4.ip), (SITE6, ACCESS.interface6.ip)):
         assert street.fetches("access", site, SOME, str(own)) >= SOME
 
-    assert [moved(past, street.gate.sent(d)) for past, d in zip(before, ("down", "up"), strict=True)] == [{}, {}]
+    assert [moved(past, street.gate.sent(d)) for past, d in zip(before, DIRECTIONS, strict=True)] == [{}, {}]
 
 
 def test_unmarked_shares_of_the_tree_stay_empty(street: Street) -> None:
