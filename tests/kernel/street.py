@@ -6,106 +6,46 @@ third node is a plain router: whatever address it sends from, nobody has announc
 
 from __future__ import annotations
 
-import base64
 import socket
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from meshctl.agent.clock import SystemClock
-from meshctl.agent.kernel import LinuxKernel
-from meshctl.agent.members import Members
-from meshctl.agent.store import Store
-from meshctl.agent.tick import Reconciler
-from meshctl.config import Access, Config, Line, Mesh, Node, Shaping
 from meshctl.lab.kernel import inside_net, ip, switch_offloads_off, write_sysctl
 from meshctl.lab.traffic import counters
-from meshctl.lists import Member, Roster
-from meshctl.model import ClockReading, Device, Direction
+from meshctl.lists import Member
+from meshctl.model import DIRECTIONS
+from tests.kernel.agents import ACCESS, GATEWAY, ROSTER, THIRD, Agent, config_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-LINE_MBIT = 20.0
 SITE4, SITE6 = "198.51.100.1", "2001:db8:ffff::1"
-COMMUNITY = base64.b64encode(bytes(32)).decode()
-
-T = TypeVar("T")
 
 
-def member(name: str, number: int, *, gateway: bool = False) -> Member:
-    """Return a node of the roster; its prefixes follow from its number."""
-    key = base64.b64encode(bytes([number]) * 32).decode()
-    return Member(name, number, key, f"10.44.{4 * number}.1/22", f"2001:db8:{number}::1/64", gateway)
+@dataclass(frozen=True)
+class Spot:
+    """Where a datagram begins or ends; a link-local address needs its device."""
 
+    address: str
+    port: int
+    device: str = ""
 
-GATEWAY, ACCESS, THIRD = member("gate", 1, gateway=True), member("access", 2), member("third", 3)
-ROSTER = Roster(7, (GATEWAY, ACCESS, THIRD))
-
-
-def config_of(one: Member, *mesh: str) -> Config:
-    """Return the configuration of a node with one door and these links."""
-    line = (Line("isp", "wan0", LINE_MBIT, LINE_MBIT),) if one.gateway else ()
-    access = (Access("lan0", one.ipv4, one.ipv6),)
-    return Config(Node(one.name), access, line=line, shaping=Shaping("pfifo"), mesh=Mesh(mesh, community=COMMUNITY))
-
-
-class ShiftedClock:
-    """The machine's clock, and as many seconds later as a test says."""
-
-    def __init__(self) -> None:
-        self._clock, self.later = SystemClock(), 0.0
-
-    def read(self) -> ClockReading:
-        now = self._clock.read()
-        return ClockReading(now.monotonic + self.later, now.wall + self.later, now.trusted)
-
-
-class Agent:
-    """The turns of one node, inside its namespace."""
-
-    def __init__(self, place: str, config: Config, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        self.place, self.config, self.clock = place, config, ShiftedClock()
-        self.kernel, self.members, self.store = LinuxKernel(config), Members(), Store(folder)
-        self.turns = Reconciler(config, self.kernel, self.store, self.members, self.clock)
-
-    def do(self, act: Callable[[], T]) -> T:
-        """Do something in this node's namespace."""
-        with inside_net(self.place):
-            return act()
-
-    def tick(self) -> None:
-        self.do(self.turns.tick)
-
-    def join(self, hardware: str, mark: int) -> None:
-        """Admit a device, under that mark."""
-        now = self.clock.read().monotonic
-        device = self.members._keep(Device(hardware, mark, None, now + 3600), now)
-        self.do(lambda: self.turns.admit([device], []))
-
-    def announce(self, addresses: Mapping[str, int]) -> None:
-        """Tell this node all that the others announce."""
-        self.do(lambda: self.turns.announce(addresses))
-
-    def enter(self, roster: Roster | None) -> None:
-        """Tell this node which nodes there are."""
-        self.do(lambda: self.turns.enter_roster(roster))
-
-    def sent(self, direction: Direction) -> dict[int, int]:
-        """Bytes that each leaf has sent since it was made."""
-        tree = self.do(self.kernel.read).trees[direction]
-        return {number: shown.count.sent for number, shown in tree.classes.items() if shown.count.life}
+    def socket(self) -> socket.socket:
+        """Return a bound socket, in the namespace of this moment."""
+        channel = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        channel.bind((self.address, self.port, 0, socket.if_nametoindex(self.device) if self.device else 0))
+        return channel
 
 
 class Street:
     """The namespaces and the two agents. Names are this street's own; ``radio0`` is not plugged in."""
 
     def __init__(self, folder: Path) -> None:
-        self._prefix, self._folder = f"kt{uuid.uuid4().hex[:6]}-", folder
+        self._prefix, self.folder = f"kt{uuid.uuid4().hex[:6]}-", folder
         self.gate = Agent(self.at("gate"), config_of(GATEWAY, "mesh0", "mesh1", "radio0"), folder / "gate")
         self.access = Agent(self.at("access"), config_of(ACCESS, "mesh0"), folder / "access")
 
@@ -199,6 +139,38 @@ class Street:
             raise
         return channel
 
+    @contextmanager
+    def listens(self, name: str, *ports: int) -> Iterator[None]:
+        """Have a member take TCP connections at these ports."""
+        with ExitStack() as stack, inside_net(self.at(name)):
+            for port in ports:
+                stack.enter_context(socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True))
+            yield
+
+    def connects(self, name: str, address: str, port: int, source: str = "") -> bool:
+        """Say whether a TCP connection is taken."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with inside_net(self.at(name)):
+            channel = socket.socket(family, socket.SOCK_STREAM)
+        with channel:
+            channel.settimeout(1)
+            channel.bind((source, 0))
+            return channel.connect_ex((address, port)) == 0
+
+    def hears(self, name: str, ear: Spot, sender: str, mouth: Spot) -> bool:
+        """Say whether a datagram from a spot at ``sender`` arrives at a spot of ``name``."""
+        with inside_net(self.at(name)):
+            listening = ear.socket()
+        with inside_net(self.at(sender)):
+            talking = mouth.socket()
+            scope = socket.if_nametoindex(mouth.device) if mouth.device else 0
+        with listening, talking:
+            listening.settimeout(0.5)
+            talking.sendto(b"hello", (ear.address, ear.port, 0, scope))
+            with suppress(OSError):
+                return listening.recv(100) == b"hello"
+        return False
+
     def fetches(self, name: str, address: str, size: int, source: str = "") -> int:
         """Take that many bytes and return how many came before the flow ended or stood still for a second."""
         try:
@@ -207,6 +179,16 @@ class Street:
             return 0
         with channel:
             return receive(channel, size)
+
+    def settle(self) -> None:
+        """Wait until nothing moves at the gateway any more."""
+        seen: list[tuple[dict[int, int], ...]] = []
+
+        def rests() -> bool:
+            seen.append(tuple(self.gate.sent(direction) for direction in DIRECTIONS))
+            return len(seen) > 5 and all(one == seen[-1] for one in seen[-5:])
+
+        until(rests)
 
     def asks(self, name: str, address: str, path: str = "/address") -> str:
         """Fetch a page of the far end, empty where that fails."""
@@ -221,12 +203,16 @@ class Street:
             agent.do(agent.turns.start)
 
     def reset(self) -> None:
-        """Bring both agents back to the roster with nobody joined and nothing announced."""
+        """Bring both agents back to the roster, with nobody joined, announced or seen."""
         for agent in (self.gate, self.access):
             for device in agent.members.all():
                 agent.members.leave(device.hardware)
             agent.enter(ROSTER)
             agent.announce({})
+        self.settle()
+        for agent in (self.gate, self.access):
+            agent.tick()
+            agent.turns._strange.clear()
             agent.tick()
 
     def close(self) -> None:

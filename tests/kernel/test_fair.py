@@ -9,7 +9,8 @@ import pytest
 
 from meshctl.lab.traffic import measure
 from meshctl.model import DIRECTIONS
-from tests.kernel.street import ADDRESSES, HARDWARE, LINE_MBIT, SITE4, SITE6, THIRD, Street
+from tests.kernel.agents import LINE_MBIT, THIRD
+from tests.kernel.street import ADDRESSES, HARDWARE, SITE4, SITE6, Street
 
 pytestmark = pytest.mark.kernel
 

@@ -18,17 +18,8 @@ from meshctl.agent.funnel import difference as funnel_difference
 from meshctl.config import Access, Config
 from meshctl.lab.kernel import ip
 from meshctl.quota.plan import FIRST_GUEST
-from tests.kernel.street import (
-    ADDRESSES,
-    GATEWAY,
-    HARDWARE,
-    ROOT,
-    SITE4,
-    SITE6,
-    Agent,
-    Street,
-    config_of,
-)
+from tests.kernel.agents import GATEWAY, Agent, config_of
+from tests.kernel.street import ADDRESSES, HARDWARE, ROOT, SITE4, SITE6, Street
 
 pytestmark = pytest.mark.kernel
 

@@ -7,18 +7,8 @@ import pytest
 from meshctl.lists import Roster
 from meshctl.model import DIRECTIONS
 from meshctl.quota.plan import FIRST_GUEST, UNKNOWN, stranger_mark
-from tests.kernel.street import (
-    ACCESS,
-    ADDRESSES,
-    GATEWAY,
-    HARDWARE,
-    SITE4,
-    SITE6,
-    THIRD,
-    Street,
-    addresses,
-    receive,
-)
+from tests.kernel.agents import ACCESS, GATEWAY, THIRD
+from tests.kernel.street import ADDRESSES, HARDWARE, SITE4, SITE6, Spot, Street, addresses, receive
 
 pytestmark = pytest.mark.kernel
 
@@ -122,3 +112,43 @@ def test_unmarked_shares_of_the_tree_stay_empty(street: Street) -> None:
         assert street.fetches(phone, SITE4, SOME) >= SOME
 
     assert street.gate.sent("down")[UNKNOWN] == before
+
+
+@pytest.mark.parametrize("family", [0, 1], ids=["v4", "v6"])
+def test_a_nodes_ports_are_open_to_nodes_and_its_portal_to_everybody(street: Street, family: int) -> None:
+    gate, own, someone = addresses(GATEWAY, 1)[family], addresses(THIRD, 1)[family], addresses(THIRD, 9)[family]
+    street.gate.join(HARDWARE["near"], GUEST)
+    portal, agents, other = 80, street.gate.config.mesh.port, 9999
+    with street.listens("gate", portal, agents, other):
+        may = {
+            (name, source): [port for port in (portal, agents, other) if street.connects(name, gate, port, source)]
+            for name, source in (("third", own), ("third", someone), ("near", ADDRESSES["near"][family]))
+        }
+
+    assert list(may.values()) == [[portal, agents, other], [portal], [portal]]
+
+
+def test_without_a_roster_only_babel_the_portal_and_pings_come_in_from_a_link(street: Street) -> None:
+    street.gate.enter(None)
+    own, gate = str(THIRD.interface4.ip), str(GATEWAY.interface4.ip)
+    with street.listens("gate", 80, 4450):
+        assert [port for port in (80, 4450) if street.connects("third", gate, port, own)] == [80]
+    assert street.reaches("third", gate)
+    heard = {
+        port: street.hears("gate", Spot("fe80::1", port, "mesh1"), "third", Spot("fe80::2", port, "mesh0"))
+        for port in (6696, 6697)
+    }
+    assert heard == {6696: True, 6697: False}
+
+
+def test_a_phone_cannot_speak_as_its_node_whose_own_packets_are_not_held_back(street: Street) -> None:
+    street.access.join(HARDWARE["far"], FIRST_GUEST)
+    street.run("far", "ip", "addr", "replace", str(ACCESS.interface6.ip), "dev", "lo", "nodad")
+    try:
+        heard = [
+            street.hears("isp", Spot(SITE6, 7007), "far", Spot(source, 7007))
+            for source in (ADDRESSES["far"][1], str(ACCESS.interface6.ip))
+        ]
+    finally:
+        street.run("far", "ip", "addr", "del", str(ACCESS.interface6.ip), "dev", "lo")
+    assert heard == [True, False]
