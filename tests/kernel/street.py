@@ -19,7 +19,6 @@ from pathlib import Path
 from meshctl.lab.kernel import inside_net, ip, switch_offloads_off, write_sysctl
 from meshctl.lab.traffic import counters
 from meshctl.lists import Member
-from meshctl.model import DIRECTIONS
 from tests.kernel.agents import ACCESS, GATEWAY, ROSTER, THIRD, Agent, config_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -182,11 +181,12 @@ class Street:
 
     def settle(self) -> None:
         """Wait until nothing moves at the gateway any more."""
-        seen: list[tuple[dict[int, int], ...]] = []
+        seen: list[list[int]] = []
 
         def rests() -> bool:
-            seen.append(tuple(self.gate.sent(direction) for direction in DIRECTIONS))
-            return len(seen) > 5 and all(one == seen[-1] for one in seen[-5:])
+            trees = self.gate.do(self.gate.kernel.read).trees.values()
+            seen.append([shown.count.sent for tree in trees for shown in tree.classes.values()])
+            return len(seen) > 3 and all(one == seen[-1] for one in seen[-3:])
 
         until(rests)
 
