@@ -60,14 +60,16 @@ def facing_devices(config: Config) -> tuple[str, ...]:
 
 
 def devices_with(kind: str, qdiscs: str) -> frozenset[str]:
-    """Return the devices that have a queue of this kind, from ``tc qdisc show``; an empty ``kind`` means any."""
-    return frozenset(match["device"] for match in _QDISC.finditer(qdiscs) if kind in ("", match["kind"]))
+    """Return the devices that have a queue of this kind, from ``tc qdisc show``."""
+    return frozenset(match["device"] for match in _QDISC.finditer(qdiscs) if kind == match["kind"])
 
 
-def read_link(listing: str) -> bool | None:
-    """Read ``ip -json link show type ifb``: is the funnel up, or ``None`` where there is none."""
-    rows = {row.get("ifname"): row for row in json.loads(listing or "[]")}
-    return "UP" in rows[FUNNEL]["flags"] if FUNNEL in rows else None
+def read_links(listing: str) -> tuple[frozenset[str], bool | None]:
+    """Read ``ip -json -details link show``: all devices, and whether the funnel is up, or ``None`` without one."""
+    rows = {row["ifname"]: row for row in json.loads(listing) if "ifname" in row}
+    own = rows.get(FUNNEL, {})
+    is_ours = own.get("linkinfo", {}).get("info_kind") == "ifb"
+    return frozenset(rows), "UP" in own["flags"] if is_ours else None
 
 
 def read_filters(listing: str) -> tuple[str, ...]:
@@ -113,7 +115,8 @@ def difference(now: FunnelState, faces: tuple[str, ...]) -> Steps:
     if now.up is None:
         before.append(f"link add name {FUNNEL} type ifb")
     if not now.up:
-        before.append(f"link set dev {FUNNEL} up")
+        # Without an address of its own, so that nothing but what the filters send enters its tree.
+        before += [f"link set dev {FUNNEL} addrgenmode none", f"link set dev {FUNNEL} up"]
     after = [command for device in faces if device in now.devices for command in _lead(device, now)]
     return Steps(before, after)
 

@@ -90,7 +90,7 @@ class LinuxKernel:
         return read_tree(own, classes, _run(["tc", "filter", "show", "dev", device, "parent", "1:"], absent=_NO_DEVICE))
 
     def _read_funnel(self, qdiscs: str) -> FunnelState:
-        up = funnel.read_link(_run(["ip", "-json", "link", "show", "type", "ifb"]))
+        devices, up = funnel.read_links(_run(["ip", "-json", "-details", "link", "show"]))
         hooked = funnel.devices_with("clsact", qdiscs)
         shown = {
             device: _run(["tc", "filter", "show", "dev", device, "egress"], absent=_NO_DEVICE) for device in hooked
@@ -98,7 +98,7 @@ class LinuxKernel:
         others = funnel.devices_with("htb", qdiscs) - {*self._devices.values(), FUNNEL}
         strays = tuple(device for device in sorted(others) if is_whole(self._read_tree(device, qdiscs)))
         filters = {device: funnel.read_filters(text) for device, text in shown.items()}
-        return FunnelState(up, funnel.devices_with("", qdiscs), hooked, filters, strays)
+        return FunnelState(up, devices, hooked, filters, strays)
 
     def install(self, roster: Roster | None) -> None:
         """Put the table's rules anew in one transaction, for these nodes; elements stay."""
