@@ -262,16 +262,25 @@ def _neighbours_by_name(seen: Dump, roster: Roster) -> dict[tuple[str, str], str
 
 def _names(seen: Dump, roster: Roster) -> dict[str, str]:
     """Whoever announces a part of a node's own prefix is that node, whatever router-id it has since its last boot."""
-    announced = [(route.prefix, route.router) for route in seen.routes]
-    announced += [(one.prefix, seen.router) for one in seen.xroutes]
-    owners = [(member.name, (member.interface4.network, member.interface6.network)) for member in roster.members]
+    owners = {
+        n: member.name for member in roster.members for n in (member.interface4.network, member.interface6.network)
+    }
+    lengths = {(network.version, network.prefixlen) for network in owners}
     found: dict[str, str] = {}
-    for prefix, router in announced:
+    for prefix, router in _announced(seen):
         network = ipaddress.ip_network(prefix)
-        for name, own in owners:
-            if network.subnet_of(own[network.version == 6]):  # type: ignore[arg-type]  # the same version
-                found.setdefault(router, name)
+        for version, length in lengths if router not in found else ():
+            if version == network.version and length <= network.prefixlen:
+                name = owners.get(network.supernet(new_prefix=length))
+                if name is not None:
+                    found[router] = name
     return found
+
+
+def _announced(seen: Dump) -> Iterator[tuple[str, str]]:
+    """Yield who announces what, this node included."""
+    yield from ((one.prefix, seen.router) for one in seen.xroutes)
+    yield from ((route.prefix, route.router) for route in seen.routes)
 
 
 def plain_device(name: str) -> str:

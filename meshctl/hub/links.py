@@ -89,9 +89,17 @@ def _held(node: str, key: LinkKey, before: HeldLink | None, link: LinkState | No
     now = HeldLink(node, *key, reach, cost, rtt, up, since=at)
     if before and before.up == up:
         now = replace(now, since=before.since)
-    if up and reach < POOR_SHARE:
-        now = replace(now, poor=before.poor if before and before.poor is not None else at)
-    return now
+    return replace(now, poor=_poor_since(now, before, at))
+
+
+def _poor_since(now: HeldLink, before: HeldLink | None, at: float) -> float | None:
+    """A link that just came hears few of sixteen hellos too: it is poor once it was well, or should be by now."""
+    if not now.up or now.reach >= POOR_SHARE:
+        return None
+    if before and before.poor is not None:
+        return before.poor
+    was_well = before is not None and before.up and before.reach >= POOR_SHARE
+    return at if was_well or at - now.since >= SETTLING_SECONDS else None
 
 
 def merge(
@@ -147,13 +155,16 @@ def _view(nodes: tuple[str, str], held: Sequence[HeldLink], telling: Mapping[str
     if not heard:
         return LinkView(nodes, "unknown", max(link.since for link in held), ends)
     since = max(link.since for link in heard)
-    if now - since < SETTLING_SECONDS:
-        return LinkView(nodes, "new", since, ends)
+    fresh = now - since < SETTLING_SECONDS
     if len(heard) < len(spoke):
-        return LinkView(nodes, "down", since, ends, _who_hears(heard))
+        return LinkView(nodes, "new" if fresh else "down", since, ends, "" if fresh else _who_hears(heard))
     poor = [link.poor for link in heard if link.poor is not None]
     remark = f"{heard[0].far} does not tell" if heard[0].far not in telling else ""
-    return LinkView(nodes, "poor" if poor else "fine", min(poor, default=since), ends, remark)
+    if poor:
+        return LinkView(nodes, "poor", min(poor), ends, remark)
+    unconfirmed = len(heard) == 1 and not remark
+    settling = fresh and (unconfirmed or min(link.reach for link in heard) < POOR_SHARE)
+    return LinkView(nodes, "new" if settling else "fine", since, ends, remark)
 
 
 def _best(links: Iterable[HeldLink]) -> HeldLink | None:

@@ -54,14 +54,22 @@ def test_a_link_that_is_told_but_cannot_be_used_is_not_up() -> None:
         assert not follow({}, "elm", [dead], 1.0)["oak", "mesh0"].up
 
 
-def test_a_link_is_poor_since_it_first_was_and_not_after_it_was_well() -> None:
-    states = [link("oak", reach=reach) for reach in (0.7, 0.5, 0.75, 0.6)]
+def poor_by(reaches: list[float], step: float = 1.0) -> list[float | None]:
     known: dict[LinkKey, HeldLink] = {}
     poor = []
-    for at, state in enumerate(states):
-        known = follow(known, "elm", [state], float(at))
+    for number, reach in enumerate(reaches):
+        known = follow(known, "elm", [link("oak", reach=reach)], number * step)
         poor.append(known["oak", "mesh0"].poor)
-    assert poor == [0.0, 0.0, None, 3.0]
+    return poor
+
+
+def test_a_link_is_poor_since_it_first_was_and_not_after_it_was_well() -> None:
+    assert poor_by([1.0, 0.7, 0.5, 0.75, 0.6]) == [None, 1.0, 1.0, None, 4.0]
+
+
+def test_a_link_that_comes_up_is_not_poor_unless_it_never_gets_well() -> None:
+    assert poor_by([0.1, 0.4, 0.7, 1.0]) == [None, None, None, None]
+    assert poor_by([0.1, 0.4, 0.4, 0.4], SETTLING_SECONDS / 2) == [None, None, SETTLING_SECONDS, SETTLING_SECONDS]
 
 
 def test_both_ends_are_one_row() -> None:
@@ -114,11 +122,13 @@ def test_a_silent_far_end_leaves_the_word_to_the_other() -> None:
     assert (nobody.state, nobody.ends) == ("unknown", (None, None))
 
 
-def test_a_settled_link_with_few_hellos_heard_at_one_end_is_poor() -> None:
+def test_few_hellos_heard_at_one_end_make_the_link_poor_and_a_new_one_is_given_time() -> None:
     bad = held("oak", "elm", reach=0.5, poor=NOON - 40)
-    assert view(held("elm", "oak"), bad).state == "poor"
-    assert view(held("elm", "oak"), bad).since == NOON - 40
-    assert view(held("elm", "oak", NOON - 30), bad).state == "new"
+    assert (view(held("elm", "oak"), bad).state, view(held("elm", "oak"), bad).since) == ("poor", NOON - 40)
+    came = NOON - SETTLING_SECONDS + 1
+    rising = held("oak", "elm", came, reach=0.5)
+    assert view(held("elm", "oak", came), rising).state == "new"
+    assert view(held("elm", "oak", came), held("oak", "elm", came)).state == "fine"
 
 
 def test_a_link_that_nobody_hears_is_forgotten_after_a_day_and_one_that_somebody_hears_is_not() -> None:
