@@ -102,7 +102,7 @@ def babeld_text(config: Config) -> str:
     kind = "wireless" if mesh.wireless else "wired"
     lines = [
         "# Made by `meshctl config babeld`; change meshctl.toml instead.",
-        # A router-id that came back after a power cut, its sequence number lost, is refused for minutes (RFC 8966, 3.5.1).
+        # One that came back after a power cut, its sequence number lost, is refused for minutes (RFC 8966, 3.5.1).
         "random-id true",
         f"local-port {mesh.babel_port}",
         'state-file ""',

@@ -29,7 +29,7 @@ def lab() -> None:
 
 
 @lab.command()
-@click.option("--topology", type=click.Path(path_type=Path), help="A TOML file; without it, one street.")
+@click.option("--topology", type=click.Path(path_type=Path), help="A TOML file; without it, three nodes in a ring.")
 @click.option("--name", default=None, help='What to call it; "lab" unless the topology says.')
 @click.option("--foreground", is_flag=True, help="Stay until Ctrl-C, then end the lab.")
 def up(topology: Path | None, name: str | None, foreground: bool) -> None:

@@ -24,7 +24,7 @@ from meshctl.lab.needs import check_programs
 from meshctl.lab.pids import outer_pids
 from meshctl.lab.place import Place
 from meshctl.lab.shelter import PACKAGE
-from meshctl.lab.topology import STREET, Client, Topology, load_topology
+from meshctl.lab.topology import MESH, Client, Topology, load_topology
 from meshctl.service import listen_tcp
 from meshctl.wire import decode_line, encode_line
 
@@ -195,7 +195,7 @@ def start_lab(
 
     An ``attached`` lab ends with this process, however that ends.
     """
-    file = topology or STREET
+    file = topology or MESH
     table = load_topology(file)
     check_programs(table)
     words = unshare_words()

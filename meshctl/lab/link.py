@@ -43,9 +43,9 @@ class Link:
 
     def apply(self) -> None:
         """Bring the devices into the state that the link has now."""
+        if not all(node.powered for node, _ in self.ends):
+            return
         for node, device in self.ends:
-            if not node.powered:
-                continue
             ip([f"link set {device} {'down' if self.state == 'cut' else 'up'}"], node.name)
             lost = 100.0 if self.state == "silent" else self.loss
             table = f"table netdev lab-{device}"

@@ -12,7 +12,7 @@ from typing import Literal
 from meshctl.fields import FieldError, read_table
 from meshctl.lab.fault import TopologyError
 
-STREET = Path(__file__).parent / "topologies" / "street.toml"
+STREET, MESH = (Path(__file__).parent / "topologies" / f"{name}.toml" for name in ("street", "mesh"))
 MOST_PHONES = 500
 MOST_NODES = 60
 INTERNET = "internet"
@@ -98,7 +98,7 @@ class Topology:
     offloads: bool = False
 
 
-def load_topology(file: Path = STREET) -> Topology:
+def load_topology(file: Path = MESH) -> Topology:
     """Read, check and complete a topology. Raises `TopologyError`."""
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,32 @@ count = 4
 """
 
 
+def node(name: str, uplink: int = 0, *, hub: bool = False) -> str:
+    """A node of a topology, with quick turns so that claims are seen soon; ``uplink`` in Mbit/s."""
+    line = f"[node.uplink]\ndown_mbit = {uplink}\nup_mbit = {uplink}\n" if uplink else ""
+    return (
+        f'[[node]]\nname = "{name}"\nhub = {str(hub).lower()}\n{line}[node.policy]\ntick_seconds = {TICK}\n'
+        "[node.report]\nseconds = 2\n[node.mesh]\nhello_seconds = 1\n"
+    )
+
+
+def link(one: str, other: str) -> str:
+    """A link of a topology."""
+    return f'[[link]]\na = "{one}"\nb = "{other}"\n'
+
+
+def phones(name: str, at: str, count: int) -> str:
+    """Phones of a topology."""
+    return f'[[phone]]\nname = "{name}"\nat = "{at}"\ncount = {count}\n'
+
+
+RING = "".join((
+    node("elm", 20, hub=True), node("oak"), node("ash"), link("elm", "oak"), link("oak", "ash"), link("ash", "elm"),
+    phones("e", "elm", 2), phones("o", "oak", 3), phones("a", "ash", 2),
+))  # fmt: skip
+"""Three nodes in a ring, one of them with the uplink and the hub."""
+
+
 class Street:
     """A lab with the few words that the claims need."""
 
@@ -53,20 +81,49 @@ class Street:
                              "%{http_code} %{size_download}", url)  # fmt: skip
         return out.strip() if code == 0 else f"-{code}"
 
+    def portal(self, phone: str) -> str:
+        """The address of the node that a phone is at."""
+        at = self.lab.member(phone)["at"]
+        return str(self.lab.member(at)["ipv4"])
+
     def press(self, phone: str, button: str) -> None:
-        """Press a button on the node's pages."""
-        assert self.fetch(phone, f"http://{PORTAL4}/{button}", "-X", "POST").startswith("303")
+        """Press a button on the pages of the phone's node."""
+        assert self.fetch(phone, f"http://{self.portal(phone)}/{button}", "-X", "POST").startswith("303")
 
-    def ask(self, *words: str) -> Any:
-        """What `meshctl … --json` says on the node."""
-        return json.loads(self.lab.exec(NODE, ["meshctl", *words, "--json"]).stdout)
+    def ask(self, *words: str, on: str = NODE) -> Any:
+        """What `meshctl … --json` says on a node."""
+        return json.loads(self.lab.exec(on, ["meshctl", *words, "--json"]).stdout)
 
-    def home(self, phone: str) -> str:
-        """A new household with this phone in it; its handle."""
+    def home(self, *members: str) -> str:
+        """A new household with these phones in it; its handle."""
         made = self.ask("household", "add")
         words = ("--data-urlencode", f"pass={made['pass']}")
-        assert self.fetch(phone, f"http://{PORTAL4}/pass", *words).startswith("303")
+        for phone in members:
+            # The roll reaches the phone's node a moment later than the hub's.
+            url = f"http://{self.portal(phone)}/pass"
+            self.until(partial(self._is_let_in, phone, url, words))
         return str(made["handle"])
+
+    def _is_let_in(self, phone: str, url: str, words: tuple[str, ...]) -> bool:
+        return self.fetch(phone, url, *words).startswith("303")
+
+    def until(self, what: Callable[[], object], seconds: float = 10.0) -> float:
+        """Wait until something holds; how many seconds it took."""
+        began = time.monotonic()
+        while not what():
+            assert time.monotonic() - began < seconds, "it did not come about in time"
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def meets_all(self, name: str) -> bool:
+        """Whether a node reaches every other one and shares their key of the day."""
+        mesh = self.ask("status", on=name)["mesh"]
+        return bool(mesh["day_key"]) and all(peer["up"] for peer in mesh["peers"])
+
+    def online(self, phone: str) -> bool:
+        """Whether a phone's own probe says that it is online, over both families."""
+        urls = (f"http://{SITE4}/generate_204", f"http://[{SITE6}]/generate_204")
+        return all(self.fetch(phone, url) == "204 0" for url in urls)
 
     def carried(self, handle: str, direction: str = "down") -> int:
         """Bytes the ledger has for a household."""
@@ -81,6 +138,16 @@ class Street:
         """Real flows, measured on the phones' interfaces."""
         found: dict[str, Any] = self.lab.module("meshctl.lab.traffic", "flows", *words)
         return found
+
+
+@pytest.fixture(scope="module")
+def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+    file: Path = tmp_path_factory.mktemp("topology") / "ring.toml"
+    file.write_text(RING, encoding="utf-8")
+    with raise_lab(file, f"t{secrets.token_hex(3)}") as lab:
+        ring = Street(lab)
+        ring.until(lambda: all(ring.meets_all(name) for name in ("elm", "oak", "ash")), 30)
+        yield ring
 
 
 @pytest.fixture(scope="module")
