@@ -94,7 +94,7 @@ def down(name: str | None, everything: bool) -> None:
 @click.argument("one")
 @click.argument("other")
 @click.argument("change", type=click.Choice(["cut", "silence", "heal", "loss"]))
-@click.argument("percent", type=click.FloatRange(0, 100), required=False)
+@click.argument("percent", type=click.FloatRange(0, 99), required=False)
 def link(name: str, one: str, other: str, change: str, percent: float | None) -> None:
     """Cut a mesh link, silence it with its carrier on, heal it, or have it lose PERCENT of the frames."""
     if (change == "loss") != (percent is not None):

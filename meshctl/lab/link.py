@@ -47,14 +47,14 @@ class Link:
             return
         for node, device in self.ends:
             ip([f"link set {device} {'down' if self.state == 'cut' else 'up'}"], node.name)
-            lost = 100.0 if self.state == "silent" else self.loss
+            # There is no netem in every kernel; a random drop on the way in is the same to whoever listens.
+            chance = "" if self.state == "silent" else f"numgen random mod 10000 < {round(self.loss * 100)} "
             table = f"table netdev lab-{device}"
             rules = f"add {table}\ndelete {table}\n"
-            if lost:
-                # There is no netem in every kernel; a random drop on the way in is the same to whoever listens.
+            if self.loss or self.state == "silent":
                 rules += (
                     f"{table} {{ chain arriving {{ type filter hook ingress device {device} priority -300;"
-                    f" numgen random mod 10000 < {round(lost * 100)} drop; }} }}\n"
+                    f" {chance}drop; }}; }}\n"
                 )
             kernel.run(["ip", "netns", "exec", node.name, "nft", "-f", "-"], rules)
 

@@ -168,8 +168,10 @@ def _check_links(file: Path, topology: Topology) -> None:
             raise TopologyError(file, f"link[{at}]", f"{link.a} is linked to itself", "Name two nodes.")
         if frozenset((link.a, link.b)) in seen:
             raise TopologyError(file, f"link[{at}]", f"{link.a} and {link.b} are linked twice", "Remove one.")
-        if not 0 <= link.loss <= 100:
-            raise TopologyError(file, f"link[{at}].loss", f"{link.loss:g} is out of bounds", "Use 0 to 100 percent.")
+        if not 0 <= link.loss < 100:
+            raise TopologyError(
+                file, f"link[{at}].loss", f"{link.loss:g} is out of bounds", "Use a percentage below 100."
+            )
         seen.add(frozenset((link.a, link.b)))
     reached, grown = set(nodes[:1]), True
     while grown:
