@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from meshctl.lab.handle import Lab, raise_lab
+from meshctl.lab.topology import STREET
 
 PORTAL, NODE, RUNS, CROWD = "10.44.0.1", "elm", 25, 50
 _HERTZ = os.sysconf("SC_CLK_TCK")
@@ -39,7 +40,7 @@ def p95(values: list[float]) -> float:
 
 
 def main() -> None:
-    with raise_lab(name=f"bench-{secrets.token_hex(3)}") as lab:
+    with raise_lab(STREET, f"bench-{secrets.token_hex(3)}") as lab:
         alone, cost = [], 0.0
         for _ in range(RUNS):
             before = cpu_seconds(lab)

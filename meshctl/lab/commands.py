@@ -28,7 +28,7 @@ def lab() -> None:
 
 
 @lab.command()
-@click.option("--topology", type=click.Path(path_type=Path), help="A TOML file; without it, one street.")
+@click.option("--topology", type=click.Path(path_type=Path), help="A TOML file; without it, three nodes in a ring.")
 @click.option("--name", default=None, help='What to call it; "lab" unless the topology says.')
 @click.option("--foreground", is_flag=True, help="Stay until Ctrl-C, then end the lab.")
 def up(topology: Path | None, name: str | None, foreground: bool) -> None:
@@ -70,6 +70,57 @@ def execute(name: str, member: str, command: tuple[str, ...]) -> None:
 
 
 @lab.command()
+@_NAME
+@click.argument("a")
+@click.argument("b")
+@click.argument("change", type=click.Choice(["cut", "heal", "loss"]))
+@click.argument("percent", type=click.FloatRange(0, 100), required=False)
+@click.option("--silent", is_flag=True, help="Cut without taking the carrier away.")
+def link(name: str, a: str, b: str, change: str, percent: float | None, silent: bool) -> None:
+    """Cut the link between nodes A and B, heal it, or let it lose PERCENT of the frames."""
+    if (change == "loss") != (percent is not None):
+        raise click.UsageError("Write a percentage after loss, and nowhere else: `meshctl lab link A B loss 30`.")
+    if silent and change != "cut":
+        raise click.UsageError("Only a cut can be silent.")
+    found = find_lab(name)
+    if change == "cut":
+        found.cut_link(a, b, silent=silent)
+    elif percent is not None:
+        found.lose_on_link(a, b, percent)
+    else:
+        found.heal_link(a, b)
+
+
+@lab.command()
+@_NAME
+@click.argument("node")
+@click.argument("change", type=click.Choice(["cut", "heal"]))
+def uplink(name: str, node: str, change: str) -> None:
+    """Cut a gateway's line to the internet, or heal it."""
+    found = find_lab(name)
+    (found.cut_uplink if change == "cut" else found.heal_uplink)(node)
+
+
+@lab.command()
+@_NAME
+@click.argument("node")
+@click.argument("change", type=click.Choice(["off", "on"]))
+def power(name: str, node: str, change: str) -> None:
+    """Cut a node's power, or give it back and return when all of it is ready again."""
+    found = find_lab(name)
+    (found.power_off if change == "off" else found.power_on)(node)
+
+
+@lab.command()
+@_NAME
+@click.argument("phone")
+@click.argument("node")
+def roam(name: str, phone: str, node: str) -> None:
+    """Let a phone leave its node and come to another; returns when it has addresses there."""
+    find_lab(name).roam(phone, node)
+
+
+@lab.command()
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="All labs of yours.")
 def down(name: str | None, everything: bool) -> None:
@@ -107,9 +158,21 @@ def _show(found: dict[str, Any]) -> None:
     for member in found["members"]:
         services = ", ".join(_service(service) for service in member["services"])
         addresses = " ".join([member["ipv4"] or "-", *member["ipv6"]])
-        click.echo(f"  {member['name']:<16} {member['kind']:<9} {addresses:<48} {services}")
+        click.echo(f"  {member['name']:<16} {_kind(member):<14} {addresses:<48} {services}")
+    for one in found["links"]:
+        lost = f", {one['loss']:g} % lost" if one["loss"] else ""
+        click.echo(f"  {one['a']} to {one['b']}: {one['state']}{lost}")
     for name, url in found["urls"].items():
         click.echo(f"  {url:<25} {'the hub' if name == 'hub' else f'the pages as {name} sees them'}")
+
+
+def _kind(member: dict[str, Any]) -> str:
+    if member["kind"] == "phone":
+        return f"at {member['at']}" if member["at"] else "out of range"
+    if member["kind"] == "node":
+        cut = member["uplink"] and member["uplink"]["state"] == "cut"
+        return "node, no power" if member["power"] == "off" else "node, no uplink" if cut else "node"
+    return str(member["kind"])
 
 
 def _service(service: dict[str, Any]) -> str:

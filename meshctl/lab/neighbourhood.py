@@ -9,17 +9,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from meshctl.lab import privilege, shelter
+from meshctl.lab import air, kernel, privilege, reach, shelter
+from meshctl.lab.community import Community
 from meshctl.lab.fault import LabError
 from meshctl.lab.ground import ROOM
 from meshctl.lab.internet import Internet
 from meshctl.lab.launch import PROGRAMS, Launcher, python
-from meshctl.lab.node import HUB_PORT, PORTAL_PORT, Node
+from meshctl.lab.node import Node
+from meshctl.lab.papers import HUB_PORT, PORTAL_PORT
 from meshctl.lab.phone import Phone, write_programs
 from meshctl.lab.place import Place
 from meshctl.lab.supervisor import Service, Spec, Supervisor
-from meshctl.lab.tomltext import toml_text
-from meshctl.lab.topology import MOST_PHONES, Client, Topology, is_member_name
+from meshctl.lab.tables import MOST_PHONES, Client, Topology
+from meshctl.lab.topology import is_member_name
+from meshctl.lab.uplink import DEVICE as UPLINK
+from meshctl.lab.uplink import Uplink, ways_back
+from meshctl.lab.wires import Wires
 
 HOUSE = "lab"
 """Whose services the relay and the shelter are."""
@@ -35,7 +40,13 @@ class Neighbourhood:
         self.internet = Internet(topology.internet)
         self.nodes: dict[str, Node] = {}
         self.phones: dict[str, Phone] = {}
-        self._keys: dict[str, str] = {}
+        self.wires = Wires(topology.node, topology.link)
+        ways = ways_back(topology.node)
+        self.uplinks = {
+            node.name: Uplink(node.name, number, ways[node.name])
+            for number, node in enumerate(topology.node)
+            if node.uplink
+        }
 
     def build_ground(self) -> None:
         """Write what members share, and shelter the services from private folders."""
@@ -60,21 +71,36 @@ class Neighbourhood:
             self.launcher = Launcher(self.privileges, held.pid)
 
     def build_members(self) -> None:
-        """Make every namespace and link."""
+        """Make every namespace and cable."""
         self.internet.build()
+        community = Community(self.topology.node)
+        community.keep(self.place.folder)
         for number, table in enumerate(self.topology.node):
-            node = Node(number, table, self.place.folder / "nodes", self.launcher)
-            node.build(self.topology)
-            node.furnish(self.topology)
+            devices = [end.device for end in self.wires.ends(table.name)]
+            node = Node(number, table, self.place.folder / "nodes", self.launcher, devices)
+            node.furnish(self.topology, community)
             self.nodes[node.name] = node
+            self.power_up(node)
+
+    def power_up(self, node: Node) -> None:
+        """Make a node's namespace, plug its cables in and make what it has in RAM."""
+        node.build()
+        if node.name in self.uplinks:
+            self.uplinks[node.name].plug(self.topology.offloads)
+        self.wires.plug(node.name, self.topology.offloads)
+        node.boot()
 
     def start(self) -> None:
         """Start the services of the internet and of the nodes."""
         for spec in self.internet.specs(self.launcher):
             self.supervisor.add(spec)
         for node in self.nodes.values():
-            for spec in node.specs():
-                self.supervisor.add(spec)
+            self.start_node(node)
+
+    def start_node(self, node: Node) -> None:
+        """Start a node's services."""
+        for spec in node.specs():
+            self.supervisor.add(spec)
 
     def add_phones(self, at: str, names: Iterable[str], client: Client) -> None:
         """Let phones associate with a node. Raises `LabError`, before anything is made, where that cannot be."""
@@ -87,13 +113,27 @@ class Neighbourhood:
         for at_index, name in enumerate(wanted):
             if not is_member_name(name) or name in taken or name in wanted[:at_index]:
                 raise LabError(f"{name!r} is taken or is no name: use lower-case letters, digits, inner hyphens.")
-        for name in wanted:
-            number = sum(1 for phone in self.phones.values() if phone.node.name == at)
-            phone = Phone(name, self.nodes[at], client, number)
+        made = [Phone(name, self.nodes[at], client, len(self.phones) + n) for n, name in enumerate(wanted)]
+        for phone in made:
             phone.build(self.topology.offloads)
-            self.phones[name] = phone
+            self.phones[phone.name] = phone
+        if self.nodes[at].powered:
+            self.associate(made, self.nodes[at])
+
+    def associate(self, phones: list[Phone], node: Node) -> None:
+        """Let phones that are nowhere come to a node and ask for their addresses."""
+        air.arrive(phones, node, self.phones.values())
+        for phone in phones:
+            phone.settle()
             for spec in phone.specs(self.launcher):
                 self.supervisor.add(spec)
+
+    def part(self, phones: list[Phone]) -> None:
+        """Let phones lose their node: no carrier, no address, and nobody asks for one."""
+        air.depart(phones)
+        for phone in phones:
+            self.supervisor.remove(phone.name)
+            phone.settle()
 
     def open_pages(self, listeners: dict[str, socket.socket]) -> None:
         """Relay the host's listening sockets: "hub", or a phone's name."""
@@ -103,33 +143,38 @@ class Neighbourhood:
                 hub = next(node for node in self.nodes.values() if node.table.hub)
                 ways[name] = (hub.name, "127.0.0.1", HUB_PORT)
             else:
-                phone = self.phones[name]
-                ways[name] = (phone.name, phone.node.ipv4, PORTAL_PORT)
+                ways[name] = (name, "", PORTAL_PORT)
         argv = python("meshctl.lab.relay", json.dumps(ways))
         spec = Spec(HOUSE, "relay", argv, self.launcher.environment(), notify=True, sockets=tuple(listeners.items()))
         self.supervisor.add(spec)
 
-    def exchange_keys(self) -> None:
-        """Tell the hub the nodes' public keys, as a volunteer would at enrolment."""
-        keys = {name: key for name, node in self.nodes.items() if (key := self._keys.get(name) or node.public_key())}
-        if keys == self._keys:
-            return
-        for node in self.nodes.values():
-            if node.table.hub:
-                fresh = node.etc / "nodes.toml.new"
-                fresh.write_text(toml_text({"nodes": keys}), encoding="ascii")
-                fresh.replace(node.etc / "nodes.toml")
-        self._keys = keys
-
     def lacking(self) -> list[str]:
         """What is not ready yet, in words; empty when all is."""
         lacks = [f"{s.spec.label} is {s.state}" for s in self.supervisor.services.values() if not s.is_up]
-        lacks += [f"{name} has made no key" for name in self.nodes if name not in self._keys]
+        lacks += self._lost_ways()
         for name, phone in self.phones.items():
-            ipv4, ipv6 = phone.addresses()
-            if ipv4 is None or not ipv6:
-                lacks.append(f"{name} has no {'IPv4' if ipv4 is None else 'IPv6'} address")
+            if phone.associated:
+                ipv4, ipv6 = phone.addresses()
+                if ipv4 is None or not ipv6:
+                    lacks.append(f"{name} has no {'IPv4' if ipv4 is None else 'IPv6'} address")
         return lacks
+
+    def _lost_ways(self) -> list[str]:
+        powered = [node for node in self.nodes.values() if node.powered]
+        ways = {}
+        for node in powered:
+            out = {UPLINK} if self.leads_out(node) else set()
+            with kernel.inside_net(node.name):
+                ways[node.name] = reach.read_ways(self.wires.live_devices(node.name) | out)
+        standing = [
+            reach.Standing(node.name, node.prefixes, self.leads_out(node), self.wires.neighbours(node.name))
+            for node in powered
+        ]
+        return reach.missing(standing, ways)
+
+    def leads_out(self, node: Node) -> bool:
+        """Whether a node has an uplink that carries."""
+        return node.name in self.uplinks and not self.uplinks[node.name].cut
 
     def failed(self) -> Service | None:
         """The first service that was given up."""
@@ -143,15 +188,15 @@ class Neighbourhood:
         ]  # fmt: skip
         members += [
             {"name": node.name, "kind": "node", "hub": node.table.hub, "ipv4": node.ipv4, "ipv6": [node.ipv6],
-             "down_mbit": node.table.uplink.down_mbit, "up_mbit": node.table.uplink.up_mbit,
+             "power": "on" if node.powered else "off", "uplink": self._uplink_status(node),
              "config": str(node.etc / "meshctl.toml"), "state": str(node.state), "run": str(node.run)}
             for node in self.nodes.values()
         ]  # fmt: skip
         for phone in self.phones.values():
             ipv4, ipv6 = phone.addresses()
             members.append(
-                {"name": phone.name, "kind": "phone", "at": phone.node.name, "client": phone.client,
-                 "ipv4": ipv4, "ipv6": ipv6, "hardware": phone.hardware}
+                {"name": phone.name, "kind": "phone", "at": phone.node.name if phone.associated else None,
+                 "client": phone.client, "ipv4": ipv4, "ipv6": ipv6, "hardware": phone.hardware}
             )  # fmt: skip
         for member in members:
             member["services"] = [
@@ -160,6 +205,21 @@ class Neighbourhood:
                 if owner == member["name"]
             ]
         return members
+
+    def links(self) -> list[dict[str, Any]]:
+        """Every link with the devices at its ends and what was done to it."""
+        return [
+            {"a": link.ends[0].node, "b": link.ends[1].node, "state": link.state, "loss": link.loss,
+             "devices": {end.node: end.device for end in link.ends}}
+            for link in self.wires.links
+        ]  # fmt: skip
+
+    def _uplink_status(self, node: Node) -> dict[str, Any] | None:
+        table = node.table.uplink
+        if table is None:
+            return None
+        state = "up" if self.leads_out(node) else "cut"
+        return {"state": state, "down_mbit": table.down_mbit, "up_mbit": table.up_mbit}
 
 
 def make_room() -> Path:

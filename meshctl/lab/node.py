@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-import base64
 import fcntl
 import ipaddress
 import os
+import shutil
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from meshctl.lab import kernel
+from meshctl.lab.community import Community
 from meshctl.lab.fault import LabError
 from meshctl.lab.ground import ROOM
 from meshctl.lab.kernel import ip
 from meshctl.lab.launch import Launcher, meshctl
+from meshctl.lab.papers import BRIDGE, CAPTIVE_PORT, ETC, HUB_PORT, PORTAL_PORT, hub_tables, node_tables
 from meshctl.lab.supervisor import Spec
+from meshctl.lab.tables import NodeTable, Topology
 from meshctl.lab.tomltext import toml_text
-from meshctl.lab.topology import NodeTable, Topology
 from meshctl.service import listen_tcp
 
-BRIDGE, UPLINK = "br-lan", "wan0"
-PORTAL_PORT, CAPTIVE_PORT, HUB_PORT = 80, 8080, 8090
-_ETC = Path("/etc/meshctl")
 _LIFTED = 64
 
 
 class Node:
-    """A member with services. ``number`` is its place in the topology."""
+    """A member with services. ``number`` is its place in the topology, ``devices`` face other nodes."""
 
-    def __init__(self, number: int, table: NodeTable, folder: Path, launcher: Launcher) -> None:
-        self.number, self.table, self.launcher = number, table, launcher
+    def __init__(
+        self, number: int, table: NodeTable, folder: Path, launcher: Launcher, devices: Sequence[str] = ()
+    ) -> None:
+        self.number, self.table, self.launcher, self.devices = number, table, launcher, tuple(devices)
         self.name = table.name
         self.etc, self.state, self.hub_state = (folder / table.name / part for part in ("etc", "state", "hub"))
         self.run = ROOM / "nodes" / table.name
-        self.ports = 0
+        self.powered = False
+        self._sysctls = ""
 
     @property
     def ipv4(self) -> str:
@@ -45,15 +48,39 @@ class Node:
         """The address that phones know it by."""
         return str(ipaddress.ip_interface(self.table.ipv6).ip)
 
-    def build(self, topology: Topology) -> None:
-        """Make its namespace, its bridge and its uplink."""
-        far = f"up{self.number}"
-        ip([f"netns add {self.name}", f"link add {far} netns internet type veth peer name {UPLINK} netns {self.name}"])
-        four, six = f"198.18.{self.number}", f"2001:db8:ffff:{self.number}:"
-        ip(
-            [f"addr add {four}.1/30 dev {far}", f"addr add {six}:1/64 dev {far} nodad", f"link set {far} up"],
-            "internet",
-        )
+    @property
+    def prefixes(self) -> tuple[ipaddress.IPv4Network, ipaddress.IPv6Network]:
+        """What its neighbours have addresses of."""
+        return ipaddress.IPv4Interface(self.table.ipv4).network, ipaddress.IPv6Interface(self.table.ipv6).network
+
+    def furnish(self, topology: Topology, community: Community) -> None:
+        """Write its files, which outlast its power."""
+        users = self.launcher.privileges.users
+        for folder in (self.etc, self.state):
+            folder.mkdir(parents=True)
+        self.state.chmod(0o700)
+        os.chown(self.state, users["agent"], users["agent"])
+        community.keep_node(self.name, self.state, users["agent"])
+        folders = {"state": self.state, "run": self.run}
+        tables = node_tables(self.table, topology, users, folders, self.devices, community.public)
+        (self.etc / "meshctl.toml").write_text(toml_text(tables), encoding="utf-8")
+        (self.etc / "roster.json").write_bytes(community.roster)
+        if self.table.hub:
+            self.hub_state.mkdir(mode=0o700)
+            os.chown(self.hub_state, users["hub"], users["hub"])
+            (self.etc / "hub.toml").write_text(toml_text(hub_tables(self.table, topology, self.hub_state)), "utf-8")
+            (self.etc / "nodes.toml").write_text(toml_text({"nodes": community.node_keys}), encoding="ascii")
+        for program in ("dnsmasq", *(["babeld"] if self.devices else [])):
+            (self.etc / f"{program}.conf").write_text(self._config(program), encoding="utf-8")
+        self._sysctls = self._config("sysctl")
+        namespace = Path("/etc/netns", self.name)
+        namespace.mkdir()
+        (namespace / "meshctl").symlink_to(self.etc)
+        (namespace / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="ascii")
+
+    def build(self) -> None:
+        """Make its namespace with the device that faces neighbours."""
+        ip([f"netns add {self.name}"])
         ip(
             [
                 "link set lo up",
@@ -61,56 +88,46 @@ class Node:
                 f"addr add {self.table.ipv4} dev {BRIDGE}",
                 f"addr add {self.table.ipv6} dev {BRIDGE} nodad",
                 f"link set {BRIDGE} up",
-                f"link set {UPLINK} up",
-                f"addr add {four}.2/30 dev {UPLINK}",
-                f"addr add {six}:2/64 dev {UPLINK} nodad",
-                f"route add default via {four}.1",
-                f"route add default via {six}:1",
             ],
             self.name,
         )
-        prefix = ipaddress.ip_interface(self.table.ipv6).network
-        ip([f"route add {prefix} via {six}:2"], "internet")
-        if not topology.offloads:
-            for member, device in (("internet", far), (self.name, UPLINK)):
-                with kernel.inside_net(member):
-                    kernel.switch_offloads_off(device)
 
-    def furnish(self, topology: Topology) -> None:
-        """Write its files, make its folders, set its sysctls. Raises `LabError` where they are refused."""
-        for folder in (self.etc, self.state, self.run, self.run / "watch"):
-            folder.mkdir(parents=True)
-        (self.etc / "meshctl.toml").write_text(toml_text(self._node_tables(topology)), encoding="utf-8")
-        if self.table.hub:
-            self.hub_state.mkdir()
-            (self.etc / "hub.toml").write_text(toml_text(self._hub_tables()), encoding="utf-8")
-            (self.etc / "nodes.toml").write_text("[nodes]\n", encoding="ascii")
-        (self.etc / "dnsmasq.conf").write_text(self._config("dnsmasq"), encoding="utf-8")
-        self._set_sysctls(self._config("sysctl"))
-        (self.run / "dnsmasq.leases").touch()
+    def boot(self) -> None:
+        """Make what is in RAM, and set the kernel's figures. Raises `LabError` where one is refused.
+
+        Every device is there by now.
+        """
         users = self.launcher.privileges.users
+        (self.run / "watch").mkdir(parents=True)
+        (self.run / "babeld").mkdir()
+        (self.run / "dnsmasq.leases").touch()
         for path, role, mode in (
-            (self.state, "agent", 0o700),
             (self.run, "agent", 0o755),
             (self.run / "watch", "watch", 0o700),
+            (self.run / "babeld", "babeld", 0o700),
             (self.run / "dnsmasq.leases", "dnsmasq", 0o600),
-            *([(self.hub_state, "hub", 0o700)] if self.table.hub else []),
         ):
             os.chown(path, users[role], users[role])
             path.chmod(mode)
-        namespace = Path("/etc/netns", self.name)
-        namespace.mkdir()
-        (namespace / "meshctl").symlink_to(self.etc)
-        (namespace / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="ascii")
+        self._set_sysctls()
+        self.powered = True
+
+    def crash(self) -> None:
+        """Lose the namespace with every process in it, and what was in RAM; its services are gone already."""
+        self.powered = False
+        for pid in kernel.run(["ip", "netns", "pids", self.name]).split():
+            kernel.kill(int(pid))
+        ip([f"netns del {self.name}"])
+        shutil.rmtree(self.run)
 
     def specs(self) -> list[Spec]:
         """Its services with their sockets, in the order of start."""
         environment = self.launcher.environment()
-        node, hub = str(_ETC / "meshctl.toml"), str(_ETC / "hub.toml")
-        dnsmasq = [*self.launcher.dnsmasq(), f"--conf-file={_ETC}/dnsmasq.conf"]
+        node, hub = str(ETC / "meshctl.toml"), str(ETC / "hub.toml")
         specs = [
+            *([self._plain("babeld", environment, "babeld", "-c", f"{ETC}/babeld.conf")] if self.devices else []),
             self._spec("agent", node, environment, (("agent", self._agent_socket()),)),
-            Spec(self.name, "dnsmasq", self.launcher.service(self.name, "dnsmasq", *dnsmasq), environment),
+            self._plain("dnsmasq", environment, *self.launcher.dnsmasq(), f"--conf-file={ETC}/dnsmasq.conf"),
             self._spec("watch", node, self.launcher.environment(str(self.run / "watch"))),
             self._spec("portal", node, environment, self._tcp(("portal", PORTAL_PORT), ("captive", CAPTIVE_PORT))),
         ]
@@ -118,24 +135,9 @@ class Node:
             specs.append(self._spec("hub", hub, environment, self._tcp(("hub", HUB_PORT))))
         return specs
 
-    def attach(self, phone: str, hardware: str, offloads: bool) -> None:
-        """Plug a phone's eth0 into the bridge, isolated from the other phones."""
-        port, self.ports = f"p{self.ports}", self.ports + 1
-        ip([f"link add {port} netns {self.name} type veth peer name eth0 address {hardware} netns {phone}"])
-        ip([f"link set {port} master {BRIDGE} up"], self.name)
-        kernel.run(["ip", "netns", "exec", self.name, "bridge", "link", "set", "dev", port, "isolated", "on"])
-        if not offloads:
-            for member, device in ((self.name, port), (phone, "eth0")):
-                with kernel.inside_net(member):
-                    kernel.switch_offloads_off(device)
-
-    def public_key(self) -> str | None:
-        """The agent's public key once it has made one."""
-        try:
-            text = (self.state / "node.pub").read_text(encoding="ascii").strip()
-        except OSError:
-            return None
-        return text if len(base64.b64decode(text)) == 32 else None
+    def _plain(self, role: str, environment: dict[str, str], *argv: str) -> Spec:
+        """A service that does not say when it is ready."""
+        return Spec(self.name, role, self.launcher.service(self.name, role, *argv), environment)
 
     def _spec(
         self, role: str, file: str, environment: dict[str, str], sockets: tuple[tuple[str, socket.socket], ...] = ()
@@ -159,9 +161,9 @@ class Node:
         argv = meshctl("config", what, "--config", str(self.etc / "meshctl.toml"))
         return kernel.run(argv, environment=self.launcher.environment())
 
-    def _set_sysctls(self, text: str) -> None:
+    def _set_sysctls(self) -> None:
         with kernel.inside_net(self.name):
-            for line in text.splitlines():
+            for line in self._sysctls.splitlines():
                 key, equals, value = line.partition("=")
                 if not equals or line.startswith("#"):
                     continue
@@ -170,50 +172,6 @@ class Node:
                 except OSError as fault:
                     if not key.startswith("-"):
                         raise LabError(f"{self.name}: {key.strip()} cannot be set: {fault.strerror}") from fault
-
-    def _node_tables(self, topology: Topology) -> dict[str, dict[str, object] | list[dict[str, object]]]:
-        table, users = self.table, self.launcher.privileges.users
-        uplink = {"name": f"{self.name}-uplink", "device": UPLINK}
-        capacity = {"down_mbit": table.uplink.down_mbit, "up_mbit": table.uplink.up_mbit}
-        return {
-            "network": table.network,
-            "node": {"name": self.name},
-            "paths": {"state": str(self.state), "run": str(self.run)},
-            "access": [
-                {
-                    "device": BRIDGE, "ipv4": table.ipv4, "ipv6": table.ipv6,
-                    "open_ports": [HUB_PORT] if table.hub else [],
-                }
-            ],
-            "line": [{**uplink, **capacity}],
-            "portal": {"port": PORTAL_PORT, "redirect_port": CAPTIVE_PORT, **table.portal},
-            "policy": table.policy,
-            "session": table.session,
-            "shaping": table.shaping,
-            "report": {"hub": self._hub_url(topology), **table.report},
-            "users": {role: str(users[role]) for role in ("agent", "portal", "watch")},
-            "resolver": {"upstream": [topology.internet.ipv4]},
-        }  # fmt: skip
-
-    def _hub_tables(self) -> dict[str, dict[str, object] | list[dict[str, object]]]:
-        name = self.table.network.get("name")
-        return {
-            "fleet": {
-                "nodes": str(_ETC / "nodes.toml"),
-                "neighbours": [str(ipaddress.ip_interface(one).network) for one in (self.table.ipv4, self.table.ipv6)],
-                **({"name": name} if name else {}),
-            },
-            "listen": {"addresses": [f"[::]:{HUB_PORT}"]},
-            "database": {"url": f"sqlite:///{self.hub_state / 'hub.db'}"},
-        }
-
-    def _hub_url(self, topology: Topology) -> str:
-        if self.table.hub:
-            return f"http://127.0.0.1:{HUB_PORT}"
-        for node in topology.node:
-            if node.hub:
-                return f"http://[{ipaddress.ip_interface(node.ipv6).ip}]:{HUB_PORT}"
-        return ""
 
 
 def _lifted(listener: socket.socket) -> socket.socket:

@@ -12,7 +12,7 @@ from meshctl.lab.kernel import ip
 from meshctl.lab.launch import Launcher, in_member
 from meshctl.lab.node import Node
 from meshctl.lab.supervisor import Spec
-from meshctl.lab.topology import Client
+from meshctl.lab.tables import Client
 
 DEVICE = "eth0"
 SCRIPT = ROOM / "bin" / "lease"
@@ -73,36 +73,54 @@ def hardware_of(name: str) -> str:
 
 
 class Phone:
-    """A member that a neighbour carries. ``number`` counts the phones of its node."""
+    """A member that a neighbour carries. ``port`` is the far end of its eth0, wherever that is plugged in."""
 
     def __init__(self, name: str, node: Node, client: Client, number: int) -> None:
-        self.name, self.node, self.client, self.number = name, node, client, number
+        self.name, self.node, self.client = name, node, client
+        self.port = f"p{number}"
         self.hardware = hardware_of(name)
+        self.associated = False
+        self.place = 0
+
+    @property
+    def resolvers(self) -> Path:
+        """Its resolv.conf; programs that run in it hold this very file."""
+        return Path("/etc/netns", self.name, "resolv.conf")
 
     def build(self, offloads: bool) -> None:
-        """Make its namespace and associate it."""
-        ip([f"netns add {self.name}"])
-        namespace = Path("/etc/netns", self.name)
-        namespace.mkdir()
-        (namespace / "resolv.conf").write_text("", encoding="ascii")
-        self.node.attach(self.name, self.hardware, offloads)
+        """Make its namespace with an eth0 that is plugged into nothing yet."""
+        ip([f"netns add {self.name}", self._cable()])
+        self.resolvers.parent.mkdir()
+        self.resolvers.write_text("", encoding="ascii")
+        if not offloads:
+            kernel.switch_offloads_off(self.port)
         with kernel.inside_net(self.name):
+            if not offloads:
+                kernel.switch_offloads_off(DEVICE)
             kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.accept_ra", "1")
             kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.router_solicitation_delay", "0")
             kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.router_solicitation_interval", "1")
-        lines = ["link set lo up", f"link set {DEVICE} up"]
-        if self.client == "static":
-            own = ipaddress.ip_interface(self.node.table.ipv4)
-            assert isinstance(own, ipaddress.IPv4Interface)
-            address = own.network.broadcast_address - 1 - self.number
+        ip(["link set lo up"], self.name)
+
+    def settle(self) -> None:
+        """Begin anew on the link that eth0 has now, as after a change of network; without one, hold no address."""
+        lines = [f"link set {DEVICE} down", f"addr flush dev {DEVICE}", f"link set {DEVICE} up"]
+        servers = ""
+        if self.associated and self.client == "static":
+            own = ipaddress.IPv4Interface(self.node.table.ipv4)
+            address = own.network.broadcast_address - 1 - self.place
             lines += [f"addr add {address}/{own.network.prefixlen} dev {DEVICE}", f"route add default via {own.ip}"]
-            (namespace / "resolv.conf").write_text(f"nameserver {own.ip}\n", encoding="ascii")
+            servers = f"nameserver {own.ip}\n"
         ip(lines, self.name)
+        self.resolvers.write_text(servers, encoding="ascii")
+
+    def _cable(self) -> str:
+        return f"link add {self.port} type veth peer name {DEVICE} address {self.hardware} netns {self.name}"
 
     def specs(self, launcher: Launcher) -> list[Spec]:
         """Its DHCP client, in the foreground, with its leases on tmpfs."""
         scratch = ROOM / "phones" / self.name
-        scratch.mkdir(parents=True)
+        scratch.mkdir(parents=True, exist_ok=True)
         match self.client:
             case "udhcpc":
                 argv = ["udhcpc", "-f", "-i", DEVICE, "-s", str(SCRIPT), "-t", "10", "-T", "1", "-A", "1", "-O", "114"]
