@@ -40,7 +40,7 @@ def p95(values: list[float]) -> float:
 
 
 def main() -> None:
-    with raise_lab(STREET, name=f"bench-{secrets.token_hex(3)}") as lab:
+    with raise_lab(STREET, f"bench-{secrets.token_hex(3)}") as lab:
         alone, cost = [], 0.0
         for _ in range(RUNS):
             before = cpu_seconds(lab)

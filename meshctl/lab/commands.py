@@ -14,7 +14,6 @@ from typing import Any
 import click
 
 from meshctl.lab import place as places
-from meshctl.lab.changes import State
 from meshctl.lab.demo import TOPOLOGY, tell
 from meshctl.lab.entry import system_environment
 from meshctl.lab.fault import LabError, TopologyError
@@ -71,6 +70,57 @@ def execute(name: str, member: str, command: tuple[str, ...]) -> None:
 
 
 @lab.command()
+@_NAME
+@click.argument("a")
+@click.argument("b")
+@click.argument("change", type=click.Choice(["cut", "heal", "loss"]))
+@click.argument("percent", type=click.FloatRange(0, 100), required=False)
+@click.option("--silent", is_flag=True, help="Cut without taking the carrier away.")
+def link(name: str, a: str, b: str, change: str, percent: float | None, silent: bool) -> None:
+    """Cut the link between nodes A and B, heal it, or let it lose PERCENT of the frames."""
+    if (change == "loss") != (percent is not None):
+        raise click.UsageError("Write a percentage after loss, and nowhere else: `meshctl lab link A B loss 30`.")
+    if silent and change != "cut":
+        raise click.UsageError("Only a cut can be silent.")
+    found = find_lab(name)
+    if change == "cut":
+        found.cut_link(a, b, silent=silent)
+    elif percent is not None:
+        found.lose_on_link(a, b, percent)
+    else:
+        found.heal_link(a, b)
+
+
+@lab.command()
+@_NAME
+@click.argument("node")
+@click.argument("change", type=click.Choice(["cut", "heal"]))
+def uplink(name: str, node: str, change: str) -> None:
+    """Cut a gateway's line to the internet, or heal it."""
+    found = find_lab(name)
+    (found.cut_uplink if change == "cut" else found.heal_uplink)(node)
+
+
+@lab.command()
+@_NAME
+@click.argument("node")
+@click.argument("change", type=click.Choice(["off", "on"]))
+def power(name: str, node: str, change: str) -> None:
+    """Cut a node's power, or give it back and return when all of it is ready again."""
+    found = find_lab(name)
+    (found.power_off if change == "off" else found.power_on)(node)
+
+
+@lab.command()
+@_NAME
+@click.argument("phone")
+@click.argument("node")
+def roam(name: str, phone: str, node: str) -> None:
+    """Let a phone leave its node and come to another; returns when it has addresses there."""
+    find_lab(name).roam(phone, node)
+
+
+@lab.command()
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="All labs of yours.")
 def down(name: str | None, everything: bool) -> None:
@@ -87,55 +137,6 @@ def down(name: str | None, everything: bool) -> None:
             raise LabError(f"no lab {place.name!r} is running, and none left anything.")
     if not wanted:
         click.echo("no lab is running")
-
-
-@lab.command()
-@_NAME
-@click.argument("one")
-@click.argument("other")
-@click.argument("change", type=click.Choice(["cut", "silence", "heal", "loss"]))
-@click.argument("percent", type=click.FloatRange(0, 99), required=False)
-def link(name: str, one: str, other: str, change: str, percent: float | None) -> None:
-    """Cut a mesh link, silence it with its carrier on, heal it, or have it lose PERCENT of the frames."""
-    if (change == "loss") != (percent is not None):
-        raise click.UsageError("loss wants a percentage, and nothing else does.")
-    if change == "loss":
-        find_lab(name).link(one, other, loss=percent)
-    else:
-        states: dict[str, State] = {"cut": "cut", "silence": "silent", "heal": "up"}
-        find_lab(name).link(one, other, states[change])
-
-
-@lab.command()
-@_NAME
-@click.argument("node")
-@click.argument("change", type=click.Choice(["cut", "heal"]))
-def uplink(name: str, node: str, change: str) -> None:
-    """Cut or heal a node's uplink."""
-    find_lab(name).uplink(node, cut=change == "cut")
-
-
-@lab.command()
-@_NAME
-@click.argument("node")
-@click.argument("change", type=click.Choice(["off", "on"]))
-def power(name: str, node: str, change: str) -> None:
-    """Cut a node's power, or give it back and wait until it is up."""
-    found = find_lab(name)
-    if change == "off":
-        found.power_off(node)
-    else:
-        found.power_on(node)
-        found.wait_ready()
-
-
-@lab.command()
-@_NAME
-@click.argument("phone")
-@click.argument("node")
-def roam(name: str, phone: str, node: str) -> None:
-    """Let a phone leave its node and associate with another."""
-    find_lab(name).roam([phone], node)
 
 
 def _say(step: str) -> None:
@@ -156,17 +157,22 @@ def _show(found: dict[str, Any]) -> None:
     click.echo(f"lab {found['name']}: {'ready' if found['ready'] else 'waiting: ' + '; '.join(found['lacking'][:3])}")
     for member in found["members"]:
         services = ", ".join(_service(service) for service in member["services"])
-        if member["kind"] == "phone":
-            services = f"at {member['at']}; {services}"
-        elif member["kind"] == "node" and not member["powered"]:
-            services = "no power"
         addresses = " ".join([member["ipv4"] or "-", *member["ipv6"]])
-        click.echo(f"  {member['name']:<16} {member['kind']:<9} {addresses:<48} {services}")
-    for link in found["links"]:
-        lossy = f", loses {link['loss']:g} %" if link["loss"] else ""
-        click.echo(f"  {link['a']} - {link['b']}: {link['state']}{lossy}")
+        click.echo(f"  {member['name']:<16} {_kind(member):<14} {addresses:<48} {services}")
+    for one in found["links"]:
+        lost = f", {one['loss']:g} % lost" if one["loss"] else ""
+        click.echo(f"  {one['a']} to {one['b']}: {one['state']}{lost}")
     for name, url in found["urls"].items():
         click.echo(f"  {url:<25} {'the hub' if name == 'hub' else f'the pages as {name} sees them'}")
+
+
+def _kind(member: dict[str, Any]) -> str:
+    if member["kind"] == "phone":
+        return f"at {member['at']}" if member["at"] else "out of range"
+    if member["kind"] == "node":
+        cut = member["uplink"] and member["uplink"]["state"] == "cut"
+        return "node, no power" if member["power"] == "off" else "node, no uplink" if cut else "node"
+    return str(member["kind"])
 
 
 def _service(service: dict[str, Any]) -> str:

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from meshctl.lab import place as places
-from meshctl.lab.changes import Changes
+from meshctl.lab.change import Changeable
 from meshctl.lab.entry import enter_words, separation_note, system_environment, unshare_words
 from meshctl.lab.fault import LabError
 from meshctl.lab.needs import check_programs
 from meshctl.lab.pids import outer_pids
 from meshctl.lab.place import Place
 from meshctl.lab.shelter import PACKAGE
-from meshctl.lab.topology import MESH, Client, Topology, load_topology
+from meshctl.lab.tables import Topology
+from meshctl.lab.topology import MESH, load_topology
 from meshctl.service import listen_tcp
 from meshctl.wire import decode_line, encode_line
 
@@ -49,7 +50,7 @@ class Raised:
         self.process.wait()
 
 
-class Lab(Changes):
+class Lab(Changeable):
     """A lab that runs. `find_lab` finds one, `raise_lab` raises one."""
 
     def __init__(self, place: Place, raised: Raised | None = None) -> None:
@@ -131,23 +132,6 @@ class Lab(Changes):
     def kill(self, member: str, service: str, number: int = signal.SIGKILL) -> int:
         """Send a signal, SIGKILL unless told, to a service; returns the process id that had it inside."""
         return int(self.ask("kill", member=member, service=service, signal=int(number))["pid"])
-
-    def add_phones(self, at: str, names: Sequence[str], client: Client = "udhcpc", *, wait: bool = True) -> None:
-        """Let more phones associate; returns when they have their addresses, unless told not to wait."""
-        self.ask("add_phones", at=at, names=list(names), client=client)
-        if wait:
-            self.wait_ready()
-
-    def wait_ready(self, timeout: float = 60.0) -> None:
-        """Return once every service is ready and every phone has its addresses. Raises `LabError`."""
-        deadline = time.monotonic() + timeout
-        while True:
-            reply = self.ask("status")
-            if reply["ready"]:
-                return
-            if time.monotonic() > deadline:
-                raise LabError(f"not ready after {timeout:g} s: {'; '.join(reply['lacking'][:5])}.")
-            time.sleep(0.1)
 
     def down(self) -> None:
         """End the lab and clear its place."""

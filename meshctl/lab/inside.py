@@ -25,6 +25,7 @@ from meshctl.lab import kernel, shelter
 from meshctl.lab.fault import LabError
 from meshctl.lab.ground import lay_ground
 from meshctl.lab.logbook import tail
+from meshctl.lab.mishaps import Mishaps
 from meshctl.lab.neighbourhood import Neighbourhood, make_room
 from meshctl.lab.place import Place, short_path
 from meshctl.lab.supervisor import Supervisor
@@ -33,6 +34,7 @@ from meshctl.model import MeshctlError
 from meshctl.wire import WireError, decode_line, encode_line, failure
 
 READY_WITHIN = 60.0
+"""Seconds without any progress until a lab is given up."""
 MOST_FILES = 8192
 
 
@@ -56,18 +58,21 @@ class Lab:
         self.place = Place(Path(start.folder))
         self.supervisor = Supervisor(self.place.logs, make_room())
         self.neighbourhood = Neighbourhood(load_topology(self.place.topology), self.place, self.supervisor)
+        self.mishaps = Mishaps(self.neighbourhood)
         self.stopping = False
         self.ready = False
         self.lacking: list[str] = ["it is being built"]
+        self.fewest = 0
         self.changed = time.monotonic()
         self._verbs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": self._status,
+            "ready": self._ready,
             "kill": self._kill,
             "add_phones": self._add_phones,
-            "roam": self._roam,
-            "power": self._power,
             "link": self._link,
             "uplink": self._uplink,
+            "power": self._power,
+            "roam": self._roam,
             "down": self._down,
         }
 
@@ -93,8 +98,8 @@ class Lab:
             hold.add_phones(phone.at, [phone.name], phone.client, eui64=phone.eui64)
             self.supervisor.turn(0)
         hold.open_pages({name: socket.socket(fileno=number) for name, number in self.start.pages.items()})
-        self.tell(step="waiting for services, leases and addresses")
-        self.changed = time.monotonic()
+        self.tell(step="waiting for services, routes, leases and addresses")
+        self._unsettle("it has just been built")
 
     def loop(self) -> None:
         """Keep the lab until somebody stops it."""
@@ -112,6 +117,8 @@ class Lab:
 
     def _look(self) -> None:
         self.lacking = self.neighbourhood.lacking()
+        if len(self.lacking) < self.fewest:
+            self.fewest, self.changed = len(self.lacking), time.monotonic()
         given_up = self.neighbourhood.failed()
         if not self.lacking:
             self.ready = True
@@ -176,35 +183,40 @@ class Lab:
             "ok": True, "name": self.place.name, "folder": str(self.place.folder), "ready": self.ready,
             "lacking": self.lacking, "separated": self.neighbourhood.privileges.separated,
             "urls": self.start.urls, "services": house, "members": self.neighbourhood.status(),
-            "links": [link.status() for link in self.neighbourhood.links],
+            "links": self.neighbourhood.links(),
         }  # fmt: skip
+
+    def _ready(self, _request: dict[str, Any]) -> dict[str, Any]:
+        return {"ok": True, "ready": self.ready, "lacking": self.lacking}
 
     def _kill(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"ok": True, "pid": self.supervisor.kill(request["member"], request["service"], int(request["signal"]))}
 
     def _add_phones(self, request: dict[str, Any]) -> dict[str, Any]:
         self.neighbourhood.add_phones(request["at"], request["names"], request["client"])
-        return self._changed("new phones are associating")
-
-    def _changed(self, what: str) -> dict[str, Any]:
-        self.ready, self.changed = False, time.monotonic()
-        self.lacking = [what]
-        return {"ok": True}
-
-    def _roam(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.neighbourhood.roam(request["phones"], request["to"])
-        return self._changed("phones are associating")
-
-    def _power(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.neighbourhood.power(request["node"], on=bool(request["on"]))
-        return self._changed(f"{request['node']} {'boots' if request['on'] else 'goes dark'}")
+        return self._unsettle("new phones are associating")
 
     def _link(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.neighbourhood.link(request["a"], request["b"], request.get("state"), request.get("loss"))
-        return {"ok": True}
+        percent, silent = float(request.get("percent", 0)), bool(request.get("silent", False))
+        self.mishaps.link(request["a"], request["b"], request["change"], percent, silent=silent)
+        return self._unsettle("a link has changed")
 
     def _uplink(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.neighbourhood.uplink(request["node"], cut=bool(request["cut"]))
+        self.mishaps.uplink(request["node"], request["change"])
+        return self._unsettle("an uplink has changed")
+
+    def _power(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.mishaps.power(request["node"], request["change"])
+        return self._unsettle("a node's power has changed")
+
+    def _roam(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.mishaps.roam([(str(phone), str(node)) for phone, node in request["moves"]])
+        return self._unsettle("phones have moved")
+
+    def _unsettle(self, why: str) -> dict[str, Any]:
+        """Look anew until everything stands."""
+        self.ready, self.lacking = False, [why]
+        self.fewest, self.changed = sys.maxsize, time.monotonic()
         return {"ok": True}
 
     def _down(self, _request: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from meshctl.lab.ground import ROOM
 from meshctl.lab.kernel import ip
 from meshctl.lab.launch import Launcher, in_member, python
 from meshctl.lab.supervisor import Spec
-from meshctl.lab.topology import INTERNET, InternetTable
+from meshctl.lab.tables import INTERNET, InternetTable
 
 NCSI = ("dns.msftncsi.com", "131.107.255.255", "fd3e:4f5a:5b81::1")
 """The name that Windows resolves to learn whether it is online, and what it expects."""

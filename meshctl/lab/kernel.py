@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -84,6 +86,15 @@ def address4(device: str) -> str | None:
             return None
 
 
+def router4() -> str:
+    """The IPv4 default router of this network namespace (proc(5) net/route). Raises `OSError` where there is none."""
+    for line in Path("/proc/thread-self/net/route").read_text(encoding="ascii").splitlines()[1:]:
+        _, target, router, *_ = line.split()
+        if int(target, 16) == 0:
+            return socket.inet_ntoa(struct.pack("=L", int(router, 16)))
+    raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
+
+
 def addresses6(device: str) -> list[str]:
     """The usable global IPv6 addresses of a device of this network namespace (proc(5) if_inet6)."""
     found = []
@@ -100,6 +111,14 @@ def write_sysctl(key: str, value: str) -> None:
     Path("/proc/sys", *key.split(".")).write_text(value + "\n", encoding="ascii")
 
 
+def kill(pid: int) -> None:
+    """End a process at once; one that has ended already is no fault."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
 def run(argv: Sequence[str], text: str | None = None, environment: Mapping[str, str] | None = None) -> str:
     """Run a program of the system to its end and return what it printed. Raises `LabError`."""
     plain = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8"}
@@ -114,5 +133,7 @@ def run(argv: Sequence[str], text: str | None = None, environment: Mapping[str, 
 
 def ip(lines: Sequence[str], member: str = "") -> None:
     """Apply a batch of ip(8) commands, in a member's namespace if one is named. Raises `LabError`."""
+    if not lines:
+        return
     where = ["-n", member] if member else []
     run(["ip", *where, "-batch", "-"], "\n".join(lines) + "\n")

@@ -17,9 +17,7 @@ class Logbook:
         self._open: BinaryIO = self.file.open("ab")
 
     def write(self, lines: bytes) -> None:
-        """Append; what arrives after `close`, or after the disk is full, is lost, and the lab goes on."""
-        if self._open.closed:
-            return
+        """Append; what arrives after the disk is full is lost, and the lab goes on."""
         if self._size + len(lines) > self._limit:
             self._open.close()
             self.file.replace(self.file.with_name(self.file.name + ".1"))

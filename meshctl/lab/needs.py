@@ -10,7 +10,7 @@ from pathlib import Path
 from meshctl.lab.fault import LabError
 from meshctl.lab.kernel import SYSTEM_PATH
 from meshctl.lab.privilege import may_make_namespaces
-from meshctl.lab.topology import Topology
+from meshctl.lab.tables import Topology
 
 PACKAGES: dict[str, str] = {
     "unshare": "util-linux",
@@ -42,6 +42,8 @@ def check_programs(topology: Topology) -> None:
     wanted = [name for name in PACKAGES if name not in _CLIENTS or name in clients]
     if may_make_namespaces():
         wanted.remove("newuidmap")
+    if not topology.link:
+        wanted.remove("babeld")
     missing(wanted)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import socket
 import sys
@@ -10,22 +9,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from nacl.signing import SigningKey
-
-from meshctl.lab import privilege, shelter
-from meshctl.lab.changes import State
+from meshctl.lab import air, kernel, privilege, reach, shelter
+from meshctl.lab.community import Community
 from meshctl.lab.fault import LabError
 from meshctl.lab.ground import ROOM
 from meshctl.lab.internet import Internet
 from meshctl.lab.launch import PROGRAMS, Launcher, python
-from meshctl.lab.link import Link
 from meshctl.lab.node import Node
-from meshctl.lab.nodefiles import HUB_PORT, PORTAL_PORT
+from meshctl.lab.papers import HUB_PORT, PORTAL_PORT
 from meshctl.lab.phone import Phone, write_programs
 from meshctl.lab.place import Place
 from meshctl.lab.supervisor import Service, Spec, Supervisor
-from meshctl.lab.topology import MOST_PHONES, Client, Topology, is_member_name
-from meshctl.lists import Member, Roster, sign_roster
+from meshctl.lab.tables import MOST_PHONES, Client, Topology
+from meshctl.lab.topology import is_member_name
+from meshctl.lab.uplink import DEVICE as UPLINK
+from meshctl.lab.uplink import Uplink, ways_back
+from meshctl.lab.wires import Wires
 
 HOUSE = "lab"
 """Whose services the relay and the shelter are."""
@@ -41,7 +40,13 @@ class Neighbourhood:
         self.internet = Internet(topology.internet)
         self.nodes: dict[str, Node] = {}
         self.phones: dict[str, Phone] = {}
-        self.links: list[Link] = []
+        self.wires = Wires(topology.node, topology.link)
+        ways = ways_back(topology.node)
+        self.uplinks = {
+            node.name: Uplink(node.name, number, ways[node.name])
+            for number, node in enumerate(topology.node)
+            if node.uplink
+        }
 
     def build_ground(self) -> None:
         """Write what members share, and shelter the services from private folders."""
@@ -66,46 +71,34 @@ class Neighbourhood:
             self.launcher = Launcher(self.privileges, held.pid)
 
     def build_members(self) -> None:
-        """Make every namespace and link."""
+        """Make every namespace and cable."""
         self.internet.build()
+        community = Community(self.topology.node)
+        community.keep(self.place.folder)
         for number, table in enumerate(self.topology.node):
-            node = Node(number, table, self.place.folder / "nodes", self.launcher)
-            node.build(self.topology)
+            devices = [end.device for end in self.wires.ends(table.name)]
+            node = Node(number, table, self.place.folder / "nodes", self.launcher, devices)
+            node.furnish(self.topology, community)
             self.nodes[node.name] = node
-        for wire in self.topology.link:
-            one, other = self.nodes[wire.a], self.nodes[wire.b]
-            link = Link(one, other, offloads=self.topology.offloads, loss=wire.loss)
-            link.build()
-            self.links.append(link)
-        self._enrol()
-        for node in self.nodes.values():
-            node.furnish(self.topology)
-            node.boot()
+            self.power_up(node)
 
-    def _enrol(self) -> None:
-        """Sign the roster, as the community would; its key stays in the lab's folder for whoever tries more."""
-        key = SigningKey.generate()
-        file = self.place.folder / "community.key"
-        file.write_text(base64.b64encode(bytes(key)).decode() + "\n", encoding="ascii")
-        file.chmod(0o600)
-        members = tuple(
-            Member(
-                n.name, n.number + 1, n.public_key, n.table.ipv4, n.table.ipv6, n.table.uplink is not None, n.table.hub
-            )
-            for n in self.nodes.values()
-        )
-        for node in self.nodes.values():
-            node.community = base64.b64encode(bytes(key.verify_key)).decode()
-            node.roster = sign_roster(Roster(1, members), key)
+    def power_up(self, node: Node) -> None:
+        """Make a node's namespace, plug its cables in and make what it has in RAM."""
+        node.build()
+        if node.name in self.uplinks:
+            self.uplinks[node.name].plug(self.topology.offloads)
+        self.wires.plug(node.name, self.topology.offloads)
+        node.boot()
 
     def start(self) -> None:
         """Start the services of the internet and of the nodes."""
         for spec in self.internet.specs(self.launcher):
             self.supervisor.add(spec)
         for node in self.nodes.values():
-            self._start_node(node)
+            self.start_node(node)
 
-    def _start_node(self, node: Node) -> None:
+    def start_node(self, node: Node) -> None:
+        """Start a node's services."""
         for spec in node.specs():
             self.supervisor.add(spec)
 
@@ -120,81 +113,28 @@ class Neighbourhood:
         for at_index, name in enumerate(wanted):
             if not is_member_name(name) or name in taken or name in wanted[:at_index]:
                 raise LabError(f"{name!r} is taken or is no name: use lower-case letters, digits, inner hyphens.")
-        for name in wanted:
-            phone = Phone(name, self.nodes[at], client, eui64=eui64)
-            phone.build()
-            self.phones[name] = phone
-            self._associate(phone, self.nodes[at])
+        here, count = self.nodes[at], len(self.phones)
+        made = [Phone(name, here, client, count + n, eui64=eui64) for n, name in enumerate(wanted)]
+        for phone in made:
+            phone.build(self.topology.offloads)
+            self.phones[phone.name] = phone
+        if self.nodes[at].powered:
+            self.associate(made, self.nodes[at])
 
-    def _associate(self, phone: Phone, node: Node) -> None:
-        phone.node = node
-        if not node.powered:
-            return
-        phone.associate(node, self.topology.offloads)
-        for spec in phone.specs(self.launcher):
-            self.supervisor.add(spec)
-
-    def _part(self, phone: Phone) -> None:
-        if (phone.name, "client") in self.supervisor.services:
-            self.supervisor.remove(phone.name, "client")
-        phone.lose_radio()
-
-    def roam(self, names: Iterable[str], to: str) -> None:
-        """Let phones leave their nodes and associate with another, all at once. Raises `LabError`."""
-        node, wanted = self._node(to), list(names)
-        for name in wanted:
-            if name not in self.phones:
-                raise LabError(f"there is no phone {name!r}.")
-        for name in wanted:
-            self._part(self.phones[name])
-        for name in wanted:
-            self._associate(self.phones[name], node)
-
-    def power(self, name: str, *, on: bool) -> None:
-        """Cut a node's power, or give it back. Raises `LabError` where it has what is asked for."""
-        node = self._node(name)
-        if node.powered == on:
-            raise LabError(f"{name} has {'its power already' if on else 'no power as it is'}.")
-        phones = [phone for phone in self.phones.values() if phone.node is node]
-        if on:
-            node.build(self.topology)
-            for link in self.links:
-                if name in link.names:
-                    link.build()
-            node.boot()
-            self._start_node(node)
-            for phone in phones:
-                self._associate(phone, node)
-            return
-        for owner, service in list(self.supervisor.services):
-            if owner == name:
-                self.supervisor.remove(owner, service)
+    def associate(self, phones: list[Phone], node: Node) -> None:
+        """Let phones that are nowhere come to a node and ask for their addresses."""
+        air.arrive(phones, node, self.phones.values())
         for phone in phones:
-            self._part(phone)
-        node.lose_power()
+            phone.settle()
+            for spec in phone.specs(self.launcher):
+                self.supervisor.add(spec)
 
-    def link(self, one: str, other: str, state: State | None, loss: float | None) -> None:
-        """Bring a link into another state, or have it lose so many percent. Raises `LabError`."""
-        pair = frozenset((self._node(one).name, self._node(other).name))
-        for link in self.links:
-            if link.names == pair:
-                link.state = state or link.state
-                link.loss = link.loss if loss is None else loss
-                link.apply()
-                return
-        raise LabError(f"{one} and {other} are not linked.")
-
-    def uplink(self, name: str, *, cut: bool) -> None:
-        """Cut or heal a node's uplink. Raises `LabError` where it has none."""
-        node = self._node(name)
-        if node.table.uplink is None:
-            raise LabError(f"{name} has no uplink.")
-        node.set_uplink(cut=cut)
-
-    def _node(self, name: str) -> Node:
-        if name not in self.nodes:
-            raise LabError(f"there is no node {name!r}: use one of {', '.join(self.nodes)}.")
-        return self.nodes[name]
+    def part(self, phones: list[Phone]) -> None:
+        """Let phones lose their node: no carrier, no address, and nobody asks for one."""
+        air.depart(phones)
+        for phone in phones:
+            self.supervisor.remove(phone.name)
+            phone.settle()
 
     def open_pages(self, listeners: dict[str, socket.socket]) -> None:
         """Relay the host's listening sockets: "hub", or a phone's name."""
@@ -204,8 +144,7 @@ class Neighbourhood:
                 hub = next(node for node in self.nodes.values() if node.table.hub)
                 ways[name] = (hub.name, "127.0.0.1", HUB_PORT)
             else:
-                phone = self.phones[name]
-                ways[name] = (phone.name, phone.node.ipv4, PORTAL_PORT)
+                ways[name] = (name, "", PORTAL_PORT)
         argv = python("meshctl.lab.relay", json.dumps(ways))
         spec = Spec(HOUSE, "relay", argv, self.launcher.environment(), notify=True, sockets=tuple(listeners.items()))
         self.supervisor.add(spec)
@@ -213,17 +152,30 @@ class Neighbourhood:
     def lacking(self) -> list[str]:
         """What is not ready yet, in words; empty when all is."""
         lacks = [f"{s.spec.label} is {s.state}" for s in self.supervisor.services.values() if not s.is_up]
-        ways_out = any(n.powered and n.table.uplink and not n.uplink_cut for n in self.nodes.values())
-        for name, node in self.nodes.items():
-            if node.powered and ways_out and node.table.uplink is None:
-                lacks += [f"{name} has no way out over {family}" for family in node.families_without_route()]
+        lacks += self._lost_ways()
         for name, phone in self.phones.items():
-            if not phone.node.powered:
-                continue
-            ipv4, ipv6 = phone.addresses()
-            if ipv4 is None or not ipv6:
-                lacks.append(f"{name} has no {'IPv4' if ipv4 is None else 'IPv6'} address")
+            if phone.associated:
+                ipv4, ipv6 = phone.addresses()
+                if ipv4 is None or not ipv6:
+                    lacks.append(f"{name} has no {'IPv4' if ipv4 is None else 'IPv6'} address")
         return lacks
+
+    def _lost_ways(self) -> list[str]:
+        powered = [node for node in self.nodes.values() if node.powered]
+        ways = {}
+        for node in powered:
+            out = {UPLINK} if self.leads_out(node) else set()
+            with kernel.inside_net(node.name):
+                ways[node.name] = reach.read_ways(self.wires.live_devices(node.name) | out)
+        standing = [
+            reach.Standing(node.name, node.prefixes, self.leads_out(node), self.wires.neighbours(node.name))
+            for node in powered
+        ]
+        return reach.missing(standing, ways)
+
+    def leads_out(self, node: Node) -> bool:
+        """Whether a node has an uplink that carries."""
+        return node.name in self.uplinks and not self.uplinks[node.name].cut
 
     def failed(self) -> Service | None:
         """The first service that was given up."""
@@ -235,12 +187,17 @@ class Neighbourhood:
             {"name": self.internet.name, "kind": "internet", "ipv4": self.internet.table.ipv4,
              "ipv6": [self.internet.table.ipv6]}
         ]  # fmt: skip
-        members += [node.status() for node in self.nodes.values()]
+        members += [
+            {"name": node.name, "kind": "node", "hub": node.table.hub, "ipv4": node.ipv4, "ipv6": [node.ipv6],
+             "power": "on" if node.powered else "off", "uplink": self._uplink_status(node),
+             "config": str(node.etc / "meshctl.toml"), "state": str(node.state), "run": str(node.run)}
+            for node in self.nodes.values()
+        ]  # fmt: skip
         for phone in self.phones.values():
-            ipv4, ipv6 = phone.addresses() if phone.node.powered else (None, [])
+            ipv4, ipv6 = phone.addresses()
             members.append(
-                {"name": phone.name, "kind": "phone", "at": phone.node.name, "client": phone.client,
-                 "ipv4": ipv4, "ipv6": ipv6, "hardware": phone.hardware}
+                {"name": phone.name, "kind": "phone", "at": phone.node.name if phone.associated else None,
+                 "client": phone.client, "ipv4": ipv4, "ipv6": ipv6, "hardware": phone.hardware}
             )  # fmt: skip
         for member in members:
             member["services"] = [
@@ -249,6 +206,21 @@ class Neighbourhood:
                 if owner == member["name"]
             ]
         return members
+
+    def links(self) -> list[dict[str, Any]]:
+        """Every link with the devices at its ends and what was done to it."""
+        return [
+            {"a": link.ends[0].node, "b": link.ends[1].node, "state": link.state, "loss": link.loss,
+             "devices": {end.node: end.device for end in link.ends}}
+            for link in self.wires.links
+        ]  # fmt: skip
+
+    def _uplink_status(self, node: Node) -> dict[str, Any] | None:
+        table = node.table.uplink
+        if table is None:
+            return None
+        state = "up" if self.leads_out(node) else "cut"
+        return {"state": state, "down_mbit": table.down_mbit, "up_mbit": table.up_mbit}
 
 
 def make_room() -> Path:

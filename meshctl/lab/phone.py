@@ -12,7 +12,7 @@ from meshctl.lab.kernel import ip
 from meshctl.lab.launch import Launcher, in_member
 from meshctl.lab.node import Node
 from meshctl.lab.supervisor import Spec
-from meshctl.lab.topology import Client
+from meshctl.lab.tables import Client
 
 DEVICE = "eth0"
 SCRIPT = ROOM / "bin" / "lease"
@@ -73,47 +73,56 @@ def hardware_of(name: str) -> str:
 
 
 class Phone:
-    """A member that a neighbour carries. ``eui64``: its IPv6 addresses hold its hardware address, as old ones do."""
+    """A member that a neighbour carries. ``port`` is the far end of its eth0, wherever that is plugged in.
 
-    def __init__(self, name: str, node: Node, client: Client, *, eui64: bool = False) -> None:
+    ``eui64``: its IPv6 addresses hold its hardware address, as those of old devices do. Otherwise they
+    are stable and private (RFC 7217) with a temporary one beside (RFC 8981), as phones make them now.
+    """
+
+    def __init__(self, name: str, node: Node, client: Client, number: int, *, eui64: bool = False) -> None:
         self.name, self.node, self.client, self.eui64 = name, node, client, eui64
+        self.port = f"p{number}"
         self.hardware = hardware_of(name)
+        self.associated = False
+        self.place = 0
 
-    def build(self) -> None:
-        """Make its namespace."""
-        ip([f"netns add {self.name}"])
-        ip(["link set lo up"], self.name)
-        Path("/etc/netns", self.name).mkdir()
+    @property
+    def resolvers(self) -> Path:
+        """Its resolv.conf; programs that run in it hold this very file."""
+        return Path("/etc/netns", self.name, "resolv.conf")
 
-    def associate(self, node: Node, offloads: bool) -> None:
-        """Bring its radio up at a node. Nothing of the network before is left, as when a phone sees a new one."""
-        self.node = node
-        namespace = Path("/etc/netns", self.name)
-        (namespace / "resolv.conf").write_text("", encoding="ascii")
-        node.attach(self.name, self.hardware, offloads)
+    def build(self, offloads: bool) -> None:
+        """Make its namespace with an eth0 that is plugged into nothing yet."""
+        ip([f"netns add {self.name}", self._cable()])
+        self.resolvers.parent.mkdir()
+        self.resolvers.write_text("", encoding="ascii")
+        if not offloads:
+            kernel.switch_offloads_off(self.port)
         with kernel.inside_net(self.name):
+            if not offloads:
+                kernel.switch_offloads_off(DEVICE)
             if not self.eui64:
                 kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.addr_gen_mode", "3")
                 kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.use_tempaddr", "2")
             kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.accept_ra", "1")
             kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.router_solicitation_delay", "0")
             kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.router_solicitation_interval", "1")
-        lines = [f"link set {DEVICE} up"]
-        if self.client == "static":
-            own = ipaddress.ip_interface(self.node.table.ipv4)
-            assert isinstance(own, ipaddress.IPv4Interface)
-            node.static += 1
-            address = own.network.broadcast_address - node.static
-            lines += [f"addr add {address}/{own.network.prefixlen} dev {DEVICE}", f"route add default via {own.ip}"]
-            (namespace / "resolv.conf").write_text(f"nameserver {own.ip}\n", encoding="ascii")
-        ip(lines, self.name)
+        ip(["link set lo up"], self.name)
 
-    def lose_radio(self) -> None:
-        """Lose the network: its device is gone, and what it had by it."""
-        with kernel.inside_net(self.name):
-            there = Path("/proc/thread-self/net/dev").read_text(encoding="ascii")
-        if f"{DEVICE}:" in there:
-            ip([f"link del {DEVICE}"], self.name)
+    def settle(self) -> None:
+        """Begin anew on the link that eth0 has now, as after a change of network; without one, hold no address."""
+        lines = [f"link set {DEVICE} down", f"addr flush dev {DEVICE}", f"link set {DEVICE} up"]
+        servers = ""
+        if self.associated and self.client == "static":
+            own = ipaddress.IPv4Interface(self.node.table.ipv4)
+            address = own.network.broadcast_address - 1 - self.place
+            lines += [f"addr add {address}/{own.network.prefixlen} dev {DEVICE}", f"route add default via {own.ip}"]
+            servers = f"nameserver {own.ip}\n"
+        ip(lines, self.name)
+        self.resolvers.write_text(servers, encoding="ascii")
+
+    def _cable(self) -> str:
+        return f"link add {self.port} type veth peer name {DEVICE} address {self.hardware} netns {self.name}"
 
     def specs(self, launcher: Launcher) -> list[Spec]:
         """Its DHCP client, in the foreground, with its leases on tmpfs."""

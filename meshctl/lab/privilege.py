@@ -6,13 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-ROLES = ("agent", "portal", "watch", "hub", "dnsmasq")
+ROLES = ("agent", "portal", "watch", "hub", "dnsmasq", "babeld")
 CAPABILITIES: dict[str, tuple[str, ...]] = {
     "agent": ("net_admin",),
     "watch": ("net_raw",),
     "portal": (),
     "hub": (),
     "dnsmasq": ("net_bind_service", "net_admin", "net_raw"),
+    "babeld": ("net_admin",),
 }
 _FIRST_USERS = (61101, 1101, 101)
 CAP_SYS_ADMIN = 21

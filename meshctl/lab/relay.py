@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 
-from meshctl.lab.kernel import inside_net
+from meshctl.lab.kernel import inside_net, router4
 from meshctl.service import notify, passed_sockets
 
 MOST_CONNECTIONS = 64
@@ -24,7 +24,7 @@ _PIECE = 1 << 16
 
 @dataclass(frozen=True)
 class Way:
-    """From which member a relayed connection starts, and where it goes."""
+    """From which member a relayed connection starts, and where it goes; no host means the member's own router."""
 
     member: str
     host: str
@@ -49,13 +49,14 @@ class Relay:
             writer.close()
 
     async def _connect(self, way: Way) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        family = socket.AF_INET6 if ":" in way.host else socket.AF_INET
         with inside_net(way.member):
+            host = way.host or router4()
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
             channel = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         channel.settimeout(0)
         try:
             async with asyncio.timeout(5):
-                await asyncio.get_running_loop().sock_connect(channel, (way.host, way.port))
+                await asyncio.get_running_loop().sock_connect(channel, (host, way.port))
         except BaseException:
             channel.close()
             raise

@@ -56,6 +56,8 @@ class Service:
         self.started = 0.0
         self.due: float | None = 0.0
         self.channel: socket.socket | None = None
+        self.readers = 0
+        self.gone = False
 
     @property
     def is_up(self) -> bool:
@@ -101,7 +103,9 @@ class Supervisor:
         dues = [s.due for s in self.services.values() if s.due is not None]
         wait = max(0.0, min([longest, *(due - self._clock() for due in dues)]))
         for key, _ in self._selector.select(wait):
-            key.data()
+            # What was done before may have let go of this one.
+            if self._selector.get_map().get(key.fd) == key:
+                key.data()
         self._reap()
         now = self._clock()
         for service in list(self.services.values()):
@@ -116,20 +120,26 @@ class Supervisor:
         os.kill(service.pid, number)
         return service.pid
 
-    def remove(self, member: str, name: str) -> None:
-        """Kill a service, as a power cut would, and know it no more; its sockets are closed."""
-        service = self.services.pop((member, name))
-        service.state, service.due = "stopped", None
-        if service.pid is not None:
-            os.kill(service.pid, signal.SIGKILL)
-            os.waitpid(service.pid, 0)
-        service.logbook.close()
-        if service.channel is not None:
-            self.forget(service.channel)
-            service.channel.close()
-            (self._notices / service.spec.label).unlink(missing_ok=True)
-        for _, listener in service.spec.sockets:
-            listener.close()
+    def remove(self, member: str) -> None:
+        """Kill every service of a member at once, with what each started, and forget them."""
+        gone = {key: service for key, service in self.services.items() if key[0] == member}
+        for service in gone.values():
+            service.due, service.state, service.gone = None, "stopped", True
+            if service.pid is not None:
+                os.killpg(service.pid, signal.SIGKILL)
+        for key, service in gone.items():
+            del self.services[key]
+            if service.pid is not None:
+                os.waitpid(service.pid, 0)
+                service.pid = None
+            if service.channel is not None:
+                self.forget(service.channel)
+                service.channel.close()
+                (self._notices / service.spec.label).unlink()
+            for _, listener in service.spec.sockets:
+                listener.close()
+            if not service.readers:
+                service.logbook.close()
 
     def stop(self, seconds: float = 3.0) -> None:
         """Stop all services, last started first, and whatever else still runs here."""
@@ -187,6 +197,7 @@ class Supervisor:
         finally:
             os.close(null)
             os.close(writer)
+        service.readers += 1
         self.watch(reader, lambda: self._log(service, reader))
         service.started, service.due = self._clock(), None
         service.state = "starting" if spec.notify else "ready"
@@ -212,6 +223,9 @@ class Supervisor:
         else:
             self.forget(reader)
             os.close(reader)
+            service.readers -= 1
+            if service.gone and not service.readers:
+                service.logbook.close()
 
     def _reap(self) -> None:
         while True:

@@ -5,97 +5,20 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from meshctl.fields import FieldError, read_table
 from meshctl.lab.fault import TopologyError
+from meshctl.lab.tables import INTERNET, MOST_NODES, MOST_PHONES, LinkTable, NodeTable, PhoneTable, Topology
 
-STREET, MESH = (Path(__file__).parent / "topologies" / f"{name}.toml" for name in ("street", "mesh"))
-MOST_PHONES = 500
-MOST_NODES = 60
-INTERNET = "internet"
-
-Client = Literal["udhcpc", "dhclient", "dhcpcd", "static"]
+_SHIPPED = Path(__file__).parent / "topologies"
+MESH = _SHIPPED / "mesh.toml"
+STREET = _SHIPPED / "street.toml"
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,22}[a-z0-9])?")
-
-
-@dataclass(frozen=True)
-class LabTable:
-    """What the lab is called when no ``--name`` says otherwise."""
-
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class InternetTable:
-    """The far end: every name, every probe and known bytes, at these two addresses."""
-
-    ipv4: str = "198.51.100.1"
-    ipv6: str = "2001:db8:feed::1"
-
-
-@dataclass(frozen=True)
-class UplinkTable:
-    """The line's capacity in Mbit/s of frames, as the node's configuration will say it."""
-
-    down_mbit: float
-    up_mbit: float
-
-
-@dataclass(frozen=True)
-class NodeTable:
-    """One board. ``policy``, ``session``, ``report`` and so on go into its meshctl.toml as they are."""
-
-    name: str
-    uplink: UplinkTable | None = None
-    hub: bool = False
-    ipv4: str = ""
-    ipv6: str = ""
-    network: dict[str, object] = field(default_factory=dict)
-    portal: dict[str, object] = field(default_factory=dict)
-    policy: dict[str, object] = field(default_factory=dict)
-    session: dict[str, object] = field(default_factory=dict)
-    shaping: dict[str, object] = field(default_factory=dict)
-    report: dict[str, object] = field(default_factory=dict)
-    mesh: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class LinkTable:
-    """A mesh link between two nodes; each end loses ``loss`` percent of what comes in."""
-
-    a: str
-    b: str
-    loss: float = 0.0
-
-
-@dataclass(frozen=True)
-class PhoneTable:
-    """A device of a neighbour; with ``count`` it stands for name-1 … name-N."""
-
-    name: str
-    at: str
-    client: Client = "udhcpc"
-    count: int = 0
-    eui64: bool = False
-
-
-@dataclass(frozen=True)
-class Topology:
-    """A whole neighbourhood. After `load_topology` no address is empty and no phone has a count.
-
-    ``offloads`` false means frames of at most 1,514 bytes everywhere, as fairness figures need it.
-    """
-
-    node: tuple[NodeTable, ...]
-    phone: tuple[PhoneTable, ...] = ()
-    link: tuple[LinkTable, ...] = ()
-    lab: LabTable = field(default_factory=LabTable)
-    internet: InternetTable = field(default_factory=InternetTable)
-    offloads: bool = False
+_OURS = ("devices", "community", "roster")
 
 
 def load_topology(file: Path = MESH) -> Topology:
@@ -111,10 +34,8 @@ def load_topology(file: Path = MESH) -> Topology:
     except FieldError as fault:
         raise TopologyError(file, fault.key, fault.fault, fault.remedy) from None
     topology = complete(topology)
-    _check_nodes(file, topology)
-    _check_names(file, topology)
-    _check_links(file, topology)
-    _check_addresses(file, topology)
+    for check in (_check_nodes, _check_names, _check_links, _check_addresses):
+        check(file, topology)
     return topology
 
 
@@ -143,45 +64,58 @@ def _check_nodes(file: Path, topology: Topology) -> None:
     if not 1 <= len(topology.node) <= MOST_NODES:
         raise TopologyError(file, "node", f"{len(topology.node)} nodes", f"Describe 1 to {MOST_NODES} [[node]] tables.")
     for at, node in enumerate(topology.node):
-        if node.uplink is None:
-            continue
-        for key, mbit in (("down_mbit", node.uplink.down_mbit), ("up_mbit", node.uplink.up_mbit)):
-            if not 0.1 <= mbit <= 100_000:
-                fault = f"a capacity of {mbit:g} Mbit/s carries nothing" if mbit <= 0 else f"{mbit:g} is out of bounds"
-                raise TopologyError(file, f"node[{at}].uplink.{key}", fault, "Use 0.1 to 100000.")
+        _check_node(file, f"node[{at}]", node)
     if not any(node.uplink for node in topology.node):
-        raise TopologyError(file, "node", "no node has an uplink", "Give one a [node.uplink] table.")
+        raise TopologyError(file, "node", "no node has an uplink", "Give one of them a [node.uplink] table.")
     hubs = [node.name for node in topology.node if node.hub]
     if len(hubs) > 1:
         raise TopologyError(file, "node", f"{' and '.join(hubs)} are both the hub", "Keep hub = true on one node.")
 
 
+def _check_node(file: Path, at: str, node: NodeTable) -> None:
+    if node.uplink:
+        for key, mbit in (("down_mbit", node.uplink.down_mbit), ("up_mbit", node.uplink.up_mbit)):
+            if not 0.1 <= mbit <= 100_000:
+                fault = f"a capacity of {mbit:g} Mbit/s carries nothing" if mbit <= 0 else f"{mbit:g} is out of bounds"
+                raise TopologyError(file, f"{at}.uplink.{key}", fault, "Use 0.1 to 100000.")
+    for key in _OURS:
+        if key in node.mesh:
+            raise TopologyError(
+                file, f"{at}.mesh.{key}", "the lab itself sets it", "Remove it; describe [[link]] tables."
+            )
+
+
 def _check_links(file: Path, topology: Topology) -> None:
-    nodes = [node.name for node in topology.node]
+    names = [node.name for node in topology.node]
     seen: set[frozenset[str]] = set()
     for at, link in enumerate(topology.link):
         for key, name in (("a", link.a), ("b", link.b)):
-            if name not in nodes:
-                fault, remedy = f"there is no node {name!r}", f"Use one of: {', '.join(nodes)}."
-                raise TopologyError(file, f"link[{at}].{key}", fault, remedy)
+            if name not in names:
+                remedy = f"Use one of: {', '.join(sorted(names))}."
+                raise TopologyError(file, f"link[{at}].{key}", f"there is no node {name!r}", remedy)
         if link.a == link.b:
-            raise TopologyError(file, f"link[{at}]", f"{link.a} is linked to itself", "Name two nodes.")
+            raise TopologyError(file, f"link[{at}].b", f"{link.b!r} cannot be linked to itself", "Name another node.")
         if frozenset((link.a, link.b)) in seen:
-            raise TopologyError(file, f"link[{at}]", f"{link.a} and {link.b} are linked twice", "Remove one.")
-        if not 0 <= link.loss < 100:
             raise TopologyError(
-                file, f"link[{at}].loss", f"{link.loss:g} is out of bounds", "Use a percentage below 100."
+                file, f"link[{at}]", f"{link.a} and {link.b} are linked already", "Keep one of the two."
             )
         seen.add(frozenset((link.a, link.b)))
-    reached, grown = set(nodes[:1]), True
-    while grown:
-        more = {name for pair in seen if pair & reached for name in pair} - reached
-        reached, grown = reached | more, bool(more)
-    lost = [node.name for node in topology.node if node.uplink is None and node.name not in reached]
-    if lost and topology.link:
-        raise TopologyError(file, "link", f"{lost[0]} is linked to nobody else", "Add a [[link]] table.")
-    if not topology.link and any(node.uplink is None for node in topology.node):
-        raise TopologyError(file, "link", "a node has neither uplink nor link", "Add a [[link]] table.")
+        if not 0 <= link.loss <= 100:
+            raise TopologyError(file, f"link[{at}].loss", f"{link.loss:g} is no percentage", "Use 0 to 100.")
+    gateways = [node.name for node in topology.node if node.uplink]
+    reached = linked_to(gateways, topology.link)
+    for at, name in enumerate(names):
+        if name not in reached:
+            remedy = "Add a [[link]] towards a node with an uplink, or give it a [node.uplink] of its own."
+            raise TopologyError(file, f"node[{at}]", f"nothing links {name!r} to a gateway", remedy)
+
+
+def linked_to(names: Iterable[str], links: Iterable[LinkTable]) -> set[str]:
+    """The nodes that can be reached from these over any number of links, themselves included."""
+    reached, pairs = set(names), [{link.a, link.b} for link in links]
+    while more := set().union(*(pair for pair in pairs if pair & reached)) - reached:
+        reached |= more
+    return reached
 
 
 def _check_names(file: Path, topology: Topology) -> None:

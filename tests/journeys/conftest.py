@@ -144,17 +144,17 @@ class Street:
 def ring(whole_ring: Street) -> Iterator[Street]:
     """The ring, healed after each claim."""
     yield whole_ring
-    status = whole_ring.lab.ask("status")
-    for member in status["members"]:
-        if member["kind"] == "node" and not member["powered"]:
-            whole_ring.lab.power_on(member["name"])
-    for wire in status["links"]:
-        if wire["state"] != "up" or wire["loss"]:
-            whole_ring.lab.link(wire["a"], wire["b"], "up", loss=0.0)
-    for phone, home in (("e", "elm"), ("o", "oak"), ("a", "ash")):
-        strayed = [m["name"] for m in status["members"] if m["name"][:2] == f"{phone}-" and m["at"] != home]
-        if strayed:
-            whole_ring.lab.roam(strayed, home)
+    members = whole_ring.lab.ask("status")["members"]
+    for member in members:
+        if member["kind"] == "node" and member["power"] == "off":
+            whole_ring.lab.power_on(member["name"], wait=False)
+    for one, other in (("elm", "oak"), ("oak", "ash"), ("ash", "elm")):
+        whole_ring.lab.heal_link(one, other)
+    homes = {"e": "elm", "o": "oak", "a": "ash"}
+    strayed = {m["name"]: homes[m["name"][0]] for m in members if m["name"][1:2] == "-" and m["name"][0] in homes}
+    moves = {m["name"]: strayed[m["name"]] for m in members if m["name"] in strayed and m["at"] != strayed[m["name"]]}
+    if moves:
+        whole_ring.lab.roam_many(moves, wait=False)
     whole_ring.lab.wait_ready()
     whole_ring.until(lambda: all(whole_ring.meets_all(name) for name in ("elm", "oak", "ash")), 40)
 

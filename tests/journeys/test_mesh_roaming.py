@@ -24,14 +24,14 @@ def first_probe(ring: Street, phone: str) -> str:
 def test_a_guest_that_roams_is_online_at_every_node_with_its_first_probe(ring: Street) -> None:
     ring.press("o-2", "join")
     for node in ("ash", "elm", "oak", "ash", "oak"):
-        ring.lab.roam(["o-2"], node)
+        ring.lab.roam("o-2", node, wait=False)
         assert first_probe(ring, "o-2") == "204", node
     ring.until(lambda: ring.online("o-2"))
 
 
 def test_a_household_keeps_its_share_where_it_goes(ring: Street) -> None:
     handle = ring.home("o-3")
-    ring.lab.roam(["o-3"], "ash")
+    ring.lab.roam("o-3", "ash", wait=False)
     assert first_probe(ring, "o-3") == "204"
     ring.until(lambda: handle in ring.run("o-3", "curl", "-sS", f"http://{ring.portal('o-3')}/share")[1])
     before, written = ring.counter("o-3"), ring.carried(handle)
@@ -40,7 +40,7 @@ def test_a_household_keeps_its_share_where_it_goes(ring: Street) -> None:
     counted = ring.counter("o-3") - before
     time.sleep(2 * TICK)
     assert ring.carried(handle) - written == pytest.approx(counted, rel=0.01)
-    ring.lab.roam(["o-3"], "oak")
+    ring.lab.roam("o-3", "oak", wait=False)
 
 
 def test_twenty_phones_roam_at_once(ring: Street) -> None:
@@ -49,8 +49,7 @@ def test_twenty_phones_roam_at_once(ring: Street) -> None:
     joined = ring.lab.module("meshctl.lab.traffic", "join", *crowd, "--portal", ring.portal("r-1"))
     assert joined["failed"] == 0
     time.sleep(0.5)
-    ring.lab.roam(crowd, "ash")
-    ring.lab.wait_ready()
+    ring.lab.roam_many(dict.fromkeys(crowd, "ash"))
     assert [first_probe(ring, phone) for phone in crowd] == ["204"] * 20
     members = json.loads(ring.run("ash", "nft", "-j", "list", "map", "inet", "meshctl", "member", check=True)[1])
     assert len(next(entry["map"] for entry in members["nftables"] if "map" in entry)["elem"]) >= 20
@@ -58,11 +57,11 @@ def test_twenty_phones_roam_at_once(ring: Street) -> None:
 
 def test_who_leaves_at_one_node_is_a_visitor_at_every_other(ring: Street) -> None:
     ring.press("o-2", "join")
-    ring.lab.roam(["o-2"], "ash")
+    ring.lab.roam("o-2", "ash", wait=False)
     assert first_probe(ring, "o-2") == "204"
     ring.press("o-2", "leave")
     time.sleep(0.5)
-    ring.lab.roam(["o-2"], "oak")
+    ring.lab.roam("o-2", "oak", wait=False)
     assert first_probe(ring, "o-2") == "302"
     announced = ring.run("elm", "nft", "list map inet meshctl announced4", check=True)[1]
     assert ring.lab.member("o-2")["ipv4"] not in announced
@@ -72,9 +71,9 @@ def test_roaming_works_while_the_hub_is_away(ring: Street) -> None:
     ring.press("o-2", "join")
     for _ in range(3):
         ring.lab.kill("elm", "hub")
-    ring.lab.roam(["o-2"], "ash")
+    ring.lab.roam("o-2", "ash", wait=False)
     assert first_probe(ring, "o-2") == "204"
-    ring.lab.roam(["o-2"], "oak")
+    ring.lab.roam("o-2", "oak", wait=False)
     ring.lab.wait_ready()
 
 
@@ -89,7 +88,6 @@ def test_after_a_power_cut_of_one_node_its_phones_are_online_without_a_button(ri
     ring.lab.power_off("oak")
     time.sleep(1)
     ring.lab.power_on("oak")
-    ring.lab.wait_ready()
     for phone in ("o-1", "o-2", "o-3"):
         ring.until(partial(ring.online, phone), 15)
     assert ring.carried(handle) >= ledger
@@ -101,14 +99,14 @@ def test_a_node_all_alone_after_a_power_cut_shows_the_button_and_no_token_links(
     time.sleep(TICK + 0.5)
     ring.lab.power_off("oak")
     for one, other in (("elm", "oak"), ("oak", "ash")):
-        ring.lab.link(one, other, "cut")
+        ring.lab.cut_link(one, other)
     ring.lab.power_on("oak")
     ring.until(lambda: ring.lab.member("o-1")["ipv4"])
     ring.until(lambda: ring.ask("status", on="oak")["mesh"]["day_key"], 30)
     assert first_probe(ring, "o-1") == "302"
     assert ring.ask("status", on="oak")["joined"] == 0
     for one, other in (("elm", "oak"), ("oak", "ash")):
-        ring.lab.link(one, other, "up")
+        ring.lab.heal_link(one, other)
     ring.lab.wait_ready()
     # Together again, the key of the day is there, and with it who had joined.
     ring.until(lambda: ring.online("o-1"), 20)

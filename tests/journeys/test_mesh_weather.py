@@ -23,7 +23,7 @@ SIZE = 15_000_000
 def downloading(ring: Street, phone: str, size: int = SIZE) -> Iterator[list[str]]:
     """A download that goes on while the block runs; what became of it is in the list afterwards."""
     told: list[str] = []
-    words = ("-m", "60")
+    words = ("-m", "25")
     load = threading.Thread(target=lambda: told.append(ring.fetch(phone, f"http://{SITE4}/bytes/{size}", *words)))
     load.start()
     time.sleep(1.0)
@@ -55,10 +55,10 @@ def test_a_download_goes_on_when_the_link_that_it_uses_is_cut(ring: Street, *, s
     handle = ring.home("o-1")
     before, written = ring.counter("o-1"), ring.carried(handle)
     with downloading(ring, "o-1") as told:
-        ring.lab.link("elm", "oak", "silent" if silent else "cut")
+        ring.lab.cut_link("elm", "oak", silent=silent)
         # A phone with another way stays online: within what babeld needs to see it, and then for good.
         ring.until(lambda: ring.fetch("o-2", f"http://{SITE4}/generate_204") != "-28", 20)
-    ring.lab.link("elm", "oak", "up")
+    ring.lab.heal_link("elm", "oak")
     counted = ring.counter("o-1") - before
     time.sleep(2 * TICK)
     found = sums(ring)
@@ -71,10 +71,10 @@ def test_a_download_goes_on_when_the_link_that_it_uses_is_cut(ring: Street, *, s
 
 def test_a_lossy_link_is_lived_with(ring: Street) -> None:
     ring.press("o-2", "join")
-    ring.lab.link("elm", "oak", loss=3.0)
+    ring.lab.lose_on_link("elm", "oak", 3.0)
     ring.until(lambda: ring.online("o-2"), 15)
     assert ring.fetch("o-2", f"http://{SITE4}/bytes/1000000", "-m", "30") == "200 1000000"
-    ring.lab.link("elm", "oak", loss=0.0)
+    ring.lab.heal_link("elm", "oak")
 
 
 def test_a_node_that_loses_its_power_in_a_download_costs_the_others_nothing(ring: Street) -> None:
@@ -92,7 +92,6 @@ def test_a_node_that_loses_its_power_in_a_download_costs_the_others_nothing(ring
     assert torn[0] != f"200 {SIZE}"
     assert ring.carried(mine) - kept >= gone
     ring.lab.power_on("oak")
-    ring.lab.wait_ready()
     ring.until(lambda: ring.online("o-1"), 20)
     found = sums(ring)
     assert found["people"] == found["line"]
@@ -113,7 +112,6 @@ def test_a_gateway_that_loses_its_power_goes_on_with_its_ledger(ring: Street) ->
     before = ring.carried(handle)
     ring.lab.power_off("elm")
     ring.lab.power_on("elm")
-    ring.lab.wait_ready()
     ring.until(lambda: ring.online("o-1"), 30)
     assert before <= ring.carried(handle) <= before * 1.01 + 20_000
     assert ring.fetch("o-1", f"http://{SITE4}/bytes/1000000") == "200 1000000"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from meshctl.lab.privilege import may_make_namespaces, privileges
+from meshctl.lab.privilege import ROLES, may_make_namespaces, privileges
 from tests.lab.conftest import SMALL, lab_name
 
 pytestmark = pytest.mark.lab
@@ -108,6 +108,6 @@ def test_an_ordinary_user_raises_a_lab_with_separated_services_and_clears_it(
 def test_services_get_users_of_their_own_wherever_the_map_has_room(uid_map: str, separated: bool) -> None:
     found = privileges(uid_map)
     assert found.separated is separated
-    assert len(set(found.users.values())) == (5 if separated else 1)
+    assert len(set(found.users.values())) == (len(ROLES) if separated else 1)
     assert ("--reuid" in found.command("portal")) is separated
     assert "-all" in found.command("portal")

@@ -7,10 +7,13 @@ from click.testing import CliRunner
 
 from meshctl.lab.commands import lab
 from meshctl.lab.fault import TopologyError
-from meshctl.lab.topology import load_topology
+from meshctl.lab.tables import LinkTable
+from meshctl.lab.topology import STREET, linked_to, load_topology
 
 NODE = '[[node]]\nname = "elm"\nhub = true\n[node.uplink]\ndown_mbit = 20\nup_mbit = 5\n'
 SECOND = '[[node]]\nname = "oak"\n{extra}[node.uplink]\ndown_mbit = 20\nup_mbit = 5\n'
+ASH = '[[node]]\nname = "ash"\n'
+LINK = '[[link]]\na = "elm"\nb = "ash"\n'
 
 
 def topology(folder: Path, text: str) -> Path:
@@ -19,11 +22,42 @@ def topology(folder: Path, text: str) -> Path:
     return file
 
 
-def test_the_street_that_is_shipped_has_one_node_and_six_phones_with_different_clients() -> None:
-    street = load_topology()
-    assert [node.name for node in street.node if node.hub] == ["elm"]
+def test_what_is_raised_untold_is_a_ring_of_three_with_one_uplink_and_six_phones() -> None:
+    mesh = load_topology()
+    assert [(node.name, node.hub, node.uplink is not None) for node in mesh.node] == [
+        ("elm", True, True),
+        ("oak", False, False),
+        ("ash", False, False),
+    ]
+    assert {frozenset((link.a, link.b)) for link in mesh.link} == {
+        frozenset(pair) for pair in (("elm", "oak"), ("oak", "ash"), ("ash", "elm"))
+    }
+    assert len(mesh.phone) == 6
+    assert {phone.client for phone in mesh.phone} == {"udhcpc", "dhclient", "dhcpcd"}
+
+
+@pytest.mark.parametrize("file", [STREET, STREET.with_name("demo.toml")])
+def test_the_streets_that_are_shipped_have_one_node_and_six_phones(file: Path) -> None:
+    street = load_topology(file)
+    assert [node.name for node in street.node if node.hub and node.uplink] == ["elm"]
     assert len(street.phone) == 6
-    assert {phone.client for phone in street.phone} == {"udhcpc", "dhclient", "dhcpcd"}
+
+
+def test_a_link_loses_nothing_unless_told_and_a_node_may_go_without_an_uplink(tmp_path: Path) -> None:
+    found = load_topology(
+        topology(
+            tmp_path, NODE + ASH + LINK + '[[node]]\nname = "oak"\n' + LINK.replace("elm", "oak") + "loss = 12.5\n"
+        )
+    )
+    assert [link.loss for link in found.link] == [0.0, 12.5]
+    assert found.node[1].uplink is None
+
+
+def test_nodes_reach_each_other_over_any_number_of_links() -> None:
+    links = [LinkTable("a", "b"), LinkTable("c", "b"), LinkTable("d", "e")]
+    assert linked_to(["a"], links) == {"a", "b", "c"}
+    assert linked_to(["a", "e"], links) == {"a", "b", "c", "d", "e"}
+    assert linked_to(["x"], []) == {"x"}
 
 
 def test_addresses_are_given_in_order_and_counted_phones_get_numbers(tmp_path: Path) -> None:
@@ -43,6 +77,14 @@ def test_addresses_are_given_in_order_and_counted_phones_get_numbers(tmp_path: P
         (NODE.replace("down_mbit = 20", "down_mbit = 0"), "node[0].uplink.down_mbit", "carries nothing"),
         (NODE.replace("up_mbit = 5", "up_mbit = -1"), "node[0].uplink.up_mbit", "carries nothing"),
         (NODE.replace("up_mbit = 5\n", ""), "node[0].uplink.up_mbit", "missing"),
+        (ASH, "node", "no node has an uplink"),
+        (NODE + ASH, "node[1]", "nothing links 'ash' to a gateway"),
+        (NODE + ASH + LINK.replace("elm", "oak"), "link[0].a", "no node 'oak'"),
+        (NODE + ASH + LINK + LINK.replace("elm", "ash"), "link[1].b", "cannot be linked to itself"),
+        (NODE + ASH + LINK + '[[link]]\na = "ash"\nb = "elm"\n', "link[1]", "linked already"),
+        (NODE + ASH + LINK + "loss = 101\n", "link[0].loss", "no percentage"),
+        (NODE + ASH + LINK + "cost = 7\n", "link[0].cost", "unknown key"),
+        (NODE + '[node.mesh]\ndevices = ["eth9"]\n', "node[0].mesh.devices", "the lab itself sets it"),
         (NODE.replace('"elm"', '"Elm tree"'), "node[0].name", "not a name"),
         (NODE.replace('"elm"', '"internet"'), "node[0].name", "is also"),
         (NODE + NODE.replace("hub = true\n", ""), "node[1].name", "is also"),

@@ -1,0 +1,64 @@
+"""What a node's configuration files say: a topology's tables with what the lab adds, and pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from meshctl.lab.tables import NodeTable, Topology
+from meshctl.lab.uplink import DEVICE as UPLINK
+
+BRIDGE = "br-lan"
+PORTAL_PORT, CAPTIVE_PORT, HUB_PORT = 80, 8080, 8090
+ETC = Path("/etc/meshctl")
+HELLO_SECONDS = 1.0
+"""How often nodes of a lab greet each other, unless their [node.mesh] says otherwise: tests should not wait."""
+
+Tables = dict[str, Mapping[str, object] | Sequence[Mapping[str, object]]]
+
+
+def node_tables(
+    table: NodeTable, topology: Topology, users: Mapping[str, int], folders: Mapping[str, Path],
+    devices: Sequence[str], community: str,
+) -> Tables:  # fmt: skip
+    """A node's meshctl.toml. ``folders`` are its state and run, ``devices`` its mesh devices."""
+    line: list[dict[str, object]] = []
+    if table.uplink:
+        capacity = {"down_mbit": table.uplink.down_mbit, "up_mbit": table.uplink.up_mbit}
+        line.append({"name": f"{table.name}-uplink", "device": UPLINK, **capacity})
+    doors: list[int] = [HUB_PORT] if table.hub else []
+    return {
+        "network": table.network,
+        "node": {"name": table.name},
+        "paths": {key: str(folder) for key, folder in folders.items()},
+        "access": [{"device": BRIDGE, "ipv4": table.ipv4, "ipv6": table.ipv6, "open_ports": doors}],
+        "line": line,
+        "portal": {"port": PORTAL_PORT, "redirect_port": CAPTIVE_PORT, **table.portal},
+        "policy": table.policy,
+        "session": table.session,
+        "shaping": table.shaping,
+        "report": {"hub": hub_url(topology), **table.report},
+        "users": {role: str(users[role]) for role in ("agent", "portal", "watch")},
+        "resolver": {"upstream": [topology.internet.ipv4, topology.internet.ipv6]},
+        "mesh": {"devices": list(devices), "community": community, "hello_seconds": HELLO_SECONDS, **table.mesh},
+    }
+
+
+def hub_tables(table: NodeTable, topology: Topology, state: Path) -> Tables:
+    """The hub's hub.toml; phones of every node are told apart from its maintainers."""
+    name = table.network.get("name")
+    prefixes = [str(ipaddress.ip_interface(one).network) for node in topology.node for one in (node.ipv4, node.ipv6)]
+    return {
+        "fleet": {"nodes": str(ETC / "nodes.toml"), "neighbours": prefixes, **({"name": name} if name else {})},
+        "listen": {"addresses": [f"[::]:{HUB_PORT}"]},
+        "database": {"url": f"sqlite:///{state / 'hub.db'}"},
+    }
+
+
+def hub_url(topology: Topology) -> str:
+    """Where every node reports: the hub's node by the IPv6 address that the mesh knows; empty without a hub."""
+    for node in topology.node:
+        if node.hub:
+            return f"http://[{ipaddress.ip_interface(node.ipv6).ip}]:{HUB_PORT}"
+    return ""
