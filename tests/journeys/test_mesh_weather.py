@@ -114,6 +114,8 @@ def test_a_gateway_that_loses_its_power_goes_on_with_its_ledger(ring: Street) ->
     ring.lab.power_on("elm")
     ring.until(lambda: ring.online("o-1"), 30)
     assert before <= ring.carried(handle) <= before * 1.01 + 20_000
+    ring.until(lambda: ring.is_announced("o-1"), 20)
+    before = ring.carried(handle)
     assert ring.fetch("o-1", f"http://{SITE4}/bytes/1000000") == "200 1000000"
     time.sleep(2 * TICK)
     assert ring.carried(handle) - before == pytest.approx(1_046_000, rel=0.03)
