@@ -52,17 +52,34 @@ def test_a_dump_is_read_whole() -> None:
         Neighbour("fe80::3", "yew", 0xFFF0, 96, 96, 96),
         Neighbour("fe80::1", "elm", 0xFFFF, 96, 96, 96, 0.412),
     )
-    assert [one.reach_share for one in seen.neighbours] == [0.75, 1.0]
+    assert [one.reach_share for one in seen.neighbours] == [1.0, 1.0]
     assert len(seen.routes) == 4
     assert seen.default_route(4) == Route("0.0.0.0/0", True, ELM, 96, 0, "fe80::1", "elm", "0.0.0.0/0")
     assert seen.default_route(6) is not None
     assert [one.prefix for one in seen.xroutes] == ["10.44.4.1/32"]
 
 
+@pytest.mark.parametrize(
+    ("reach", "share"),
+    [
+        (0xFFFF, 1.0),
+        (0x0FFF, 0.75),
+        (0xFF0F, 0.75),
+        (0x8000, 1.0),
+        (0xFFC0, 1.0),
+        (0xB400, 4 / 6),
+        (0, 0.0),
+        (1, 1 / 16),
+    ],
+)
+def test_hellos_of_before_a_neighbour_was_known_are_not_missed(reach: int, share: float) -> None:
+    assert Neighbour("fe80::1", "m", reach, 96, 96, 96).reach_share == share
+
+
 def test_neighbours_are_told_by_their_names_and_never_by_their_addresses() -> None:
     told = links(parse(OAK_SAYS), ROSTER, "oak")
 
-    assert told == (LinkState("elm", "elm", 1.0, 96, 0.41), LinkState("yew", "yew", 0.75, 96))
+    assert told == (LinkState("elm", "elm", 1.0, 96, 0.41), LinkState("yew", "yew", 1.0, 96))
     assert "fe80" not in repr(told)
     assert gateway_in_use(parse(OAK_SAYS), ROSTER) == "elm"
     assert next_hop(parse(OAK_SAYS), ROSTER) == "elm"
