@@ -282,9 +282,12 @@ def _names(seen: Dump, roster: Roster) -> dict[str, str]:
 
 
 def _announced(seen: Dump) -> Iterator[tuple[str, str]]:
-    """Yield who announces what, this node included."""
+    """Yield who announces what, this node included.
+
+    A route that was taken back names the neighbour that took it back, not whose prefix it was.
+    """
     yield from ((one.prefix, seen.router) for one in seen.xroutes)
-    yield from ((route.prefix, route.router) for route in seen.routes)
+    yield from ((route.prefix, route.router) for route in seen.routes if route.refmetric < UNREACHABLE)
 
 
 def plain_device(name: str) -> str:

@@ -94,6 +94,15 @@ def test_a_route_that_is_installed_but_leads_nowhere_is_no_way_out() -> None:
     assert links(seen, ROSTER, "yew") == (LinkState("oak", "mb", 14 / 16, babel.UNREACHABLE),)
 
 
+def test_a_neighbour_that_takes_anothers_prefix_back_is_still_itself() -> None:
+    # As babeld 1.12.1 has it after a cut between oak and yew, both next to elm: under the router-id of who says so.
+    heard = Neighbour("fe80::2", "m", 0xFFFF, 96, 96, 96)
+    taken_back = Route("10.44.8.0/22", False, OAK, babel.UNREACHABLE, babel.UNREACHABLE, "fe80::2", "m", "0.0.0.0/0")
+    own = Route("10.44.4.0/22", True, OAK, 96, 0, "fe80::2", "m", "0.0.0.0/0")
+    for routes in ((taken_back, own), (own, taken_back)):
+        assert [one.to for one in links(Dump(ELM, (heard,), routes), ROSTER, "elm")] == ["oak"]
+
+
 def test_a_neighbour_that_the_roster_does_not_have_is_no_link() -> None:
     fewer = Roster(2, ROSTER.members[:2])
 
