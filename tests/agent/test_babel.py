@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -284,3 +285,26 @@ def test_a_real_cut_ends_link_and_gateway_at_both_ends(mesh: Street) -> None:
 
     ip("-n", mesh.space("oak"), "link", "set", "dev", "yew", "up")
     mesh.wait("yew", lambda one: gateway_in_use(one, ROSTER) == "elm")
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> Iterator[Street]:
+    """elm - oak - yew - elm."""
+    with street(NAMES, tmp_path) as place:
+        for one, other in (("elm", "oak"), ("oak", "yew"), ("yew", "elm")):
+            place.cable(one, other)
+        for name in NAMES:
+            place.start(name, [other for other in NAMES if other != name])
+        yield place
+
+
+@pytest.mark.kernel
+def test_a_real_cut_elsewhere_leaves_the_others_their_names(ring: Street) -> None:
+    def detour(one: Dump) -> bool:
+        return any(0 < route.refmetric < babel.UNREACHABLE for route in one.routes)
+
+    ring.wait("elm", lambda one: len(links(one, ROSTER, "elm")) == 2 and detour(one))
+    ip("-n", ring.space("oak"), "link", "set", "dev", "yew", "down")
+    after = ring.wait("elm", lambda one: any(route.refmetric == babel.UNREACHABLE for route in one.routes))
+
+    assert [(one.to, one.device) for one in links(after, ROSTER, "elm")] == [("oak", "oak"), ("yew", "yew")]
