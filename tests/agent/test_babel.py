@@ -301,10 +301,13 @@ def ring(tmp_path: Path) -> Iterator[Street]:
 @pytest.mark.kernel
 def test_a_real_cut_elsewhere_leaves_the_others_their_names(ring: Street) -> None:
     def detour(one: Dump) -> bool:
-        return any(0 < route.refmetric < babel.UNREACHABLE for route in one.routes)
+        return any(0 < route.refmetric < babel.UNREACHABLE and route.device == "yew" for route in one.routes)
+
+    def taken_back(one: Dump) -> bool:
+        return any(route.refmetric == babel.UNREACHABLE and route.device == "yew" for route in one.routes)
 
     ring.wait("elm", lambda one: len(links(one, ROSTER, "elm")) == 2 and detour(one))
-    ip("-n", ring.space("oak"), "link", "set", "dev", "yew", "down")
-    after = ring.wait("elm", lambda one: any(route.refmetric == babel.UNREACHABLE for route in one.routes))
+    ip("-n", ring.space("yew"), "link", "set", "dev", "oak", "down")
+    after = ring.wait("elm", taken_back)
 
     assert [(one.to, one.device) for one in links(after, ROSTER, "elm")] == [("oak", "oak"), ("yew", "yew")]
