@@ -1,19 +1,21 @@
-"""What a node pays for announcements that nobody may make."""
+"""A crowd that returns or roams, beside joining anew; and the cost of announcements that nobody may make."""
 
 from __future__ import annotations
 
 import json
 import signal
+import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.inside.foe import IN_ONE_MESSAGE
-from bench.inside.lab import cpu_seconds, ring, status
+from bench.inside.lab import cpu_seconds, is_settled, p95, ring, status, until
 from meshctl.lab.handle import Lab
 
 TARGET, ACTOR = "elm", "ash"
+CROWD, COUNT = "crowd", 250
 WINDOW = 2.5
 BAD = {
     "garbage": "garbage bytes",
@@ -94,8 +96,45 @@ def bad_announcements(lab: Lab) -> None:
     print(f"  state changed by all of them: {', '.join(changed) or 'none'}")
 
 
+def arrive(lab: Lab, node: str, *words: str) -> list[float]:
+    """Let the whole crowd send its first packets at a node, or join there; return the waits, in order."""
+    found = lab.module("bench.inside.crowd", CROWD, f"--node={lab.member(node)['ipv4']}/22", f"--count={COUNT}", *words)
+    if found["failed"]:
+        print(f"  {found['failed']} of {COUNT} were not answered in time")
+    return list(found["waits"])
+
+
+def is_back(lab: Lab, node: str) -> bool:
+    return is_settled(lab, node) and status(lab, node)["mesh"]["remembered"] >= COUNT
+
+
+def returning_crowd(lab: Lab) -> None:
+    lab.add_phones("oak", [CROWD], "static")
+    joined = arrive(lab, "oak", f"--join={lab.member('oak')['run']}/agent.sock")
+    tell("join anew at oak, all at once", joined, joined)
+    until(lambda: is_back(lab, "elm") and is_back(lab, "ash"), 10)
+    lab.power_off("oak")
+    lab.power_on("oak")
+    took = until(lambda: is_back(lab, "oak"), 30)
+    lab.wait_ready()
+    print(f"  oak lost its power: {took:.1f} s after it was given back, it has the key of the day and all tokens")
+    tell("re-admitted at oak with their first packets", arrive(lab, "oak"), joined)
+    until(lambda: is_back(lab, "ash"), 10)
+    lab.roam([CROWD], "ash")
+    lab.wait_ready()
+    tell("roamed to ash, first packets there", arrive(lab, "ash"), joined)
+
+
+def tell(what: str, waits: list[float], joined: list[float]) -> None:
+    median, most = statistics.median(waits), p95(waits)
+    times = f"median {median * 1000:.0f} ms, p95 {most * 1000:.0f} ms, max {waits[-1] * 1000:.0f} ms"
+    print(f"  {what:<44} {times}; {median / statistics.median(joined):.2f} of joining anew")
+
+
 def main() -> None:
     with ring() as lab:
+        print(f"{COUNT} devices, from the first packet (or the click) of each to its first answer from the internet")
+        returning_crowd(lab)
         bad_announcements(lab)
 
 

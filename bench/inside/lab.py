@@ -67,3 +67,8 @@ def cpu_seconds(lab: Lab, node: str, *names: str) -> float:
             text = Path("/proc", str(service["host_pid"]), "stat").read_text(encoding="ascii")
             total += sum(int(word) for word in text.rpartition(")")[2].split()[11:15])
     return total / _HERTZ
+
+
+def p95(ordered: list[float]) -> float:
+    """The 95th percentile (nearest rank) of figures in order."""
+    return ordered[-(-95 * len(ordered) // 100) - 1]
