@@ -28,7 +28,7 @@ from meshctl.agent.mesh.membership import Membership
 from meshctl.agent.mesh.sessions import Post, Sessions
 from meshctl.agent.mesh.shapes import flag, rows, text
 from meshctl.agent.mesh.shelf import Shelf
-from meshctl.agent.mesh.soon import Soon
+from meshctl.agent.mesh.soon import Soon, tolerate
 from meshctl.agent.mesh.use import UseReport, take_use
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
@@ -209,7 +209,7 @@ class Mesh:
         self._tell_line_to(peer)
 
     def _hear_list(self, peer: str, kind: str, body: object) -> None:
-        if not isinstance(body, str):
+        if not isinstance(body, str) or not body.isascii():
             raise ChannelError("garbage", f"{peer} sent a list that is none")
         try:
             if kind == "roster" and self.lists.take_roster(body.encode()):
@@ -251,7 +251,7 @@ class Mesh:
         self._sessions.meet(others)
         names = {one.name for one in others}
         self._news = {name: one for name, one in self._news.items() if name in names}
-        self._turns.enter_roster(roster if own else None)
+        tolerate(lambda: self._turns.enter_roster(roster if own else None))
         self._gateway.lapse(roster, self._now())
         self._soon.ask("resolve", self._resolve)
 
