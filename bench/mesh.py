@@ -120,7 +120,7 @@ def returning_crowd(lab: Lab) -> None:
     print(f"  oak lost its power: {took:.1f} s after it was given back, it has the key of the day and all tokens")
     tell("re-admitted at oak with their first packets", arrive(lab, "oak"), joined)
     until(lambda: is_back(lab, "ash"), 10)
-    lab.roam([CROWD], "ash")
+    lab.roam(CROWD, "ash", wait=False)
     lab.wait_ready()
     tell("roamed to ash, first packets there", arrive(lab, "ash"), joined)
 
