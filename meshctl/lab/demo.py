@@ -10,7 +10,7 @@ import click
 
 from meshctl.lab.fault import LabError
 from meshctl.lab.handle import Lab
-from meshctl.lab.story import arriving, looking, moving, sharing, troubles, trust
+from meshctl.lab.story import arriving, darkness, looking, moving, sharing, troubles, trust
 from meshctl.lab.story.stage import Chapter, Claim, Story
 
 TOPOLOGY = Path(__file__).with_name("topologies") / "demo.toml"
@@ -22,7 +22,7 @@ CHAPTERS: tuple[tuple[str, Chapter], ...] = (
     ("Homes behind three nodes share the line", sharing.fair),
     ("A phone walks along the street", moving.walk),
     ("A link is cut in the middle of a download", troubles.cut),
-    ("A node loses its power in the middle of downloads", troubles.power),
+    ("A node loses its power in the middle of downloads", darkness.power),
     ("Processes are killed, a table is emptied", troubles.killed),
     ("What nodes believe", trust.lists),
     ("What can be read on the way", trust.capture),

@@ -1,4 +1,4 @@
-"""Listens on a node's device until its input ends; then says whether any of the words it was told crossed.
+"""Listens on devices of a node until its input ends; then says whether any of the words it was told crossed.
 
 The input is one JSON object at the end: ``never`` maps names to hex, and ``address`` is an IPv4 address
 whose packets are counted, as proof that the right traffic was heard. Prints JSON.
@@ -23,23 +23,29 @@ _BUFFER = 32 << 20
 _IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
 
 
-def listen(node: str, device: str) -> tuple[list[bytes], int, str]:
+def listen(node: str, devices: tuple[str, ...]) -> tuple[list[bytes], int, str]:
     """Keep every frame until the input ends; return them, how many were missed, and the input."""
     with inside_net(node):
-        ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL))
-    ear.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-    ear.bind((device, _ALL))
+        ears = [_ear(device) for device in devices]
     click.echo("listening")
     frames: list[bytes] = []
     while True:
-        ready, _, _ = select.select([ear, sys.stdin], [], [])
-        if ear in ready:
-            frames.append(ear.recv(65536))
-        elif sys.stdin in ready:
+        ready, _, _ = select.select([*ears, sys.stdin], [], [])
+        heard = [ear for ear in ears if ear in ready]
+        frames += [ear.recv(65536) for ear in heard]
+        if not heard:
             break
-    _, missed = struct.unpack("II", ear.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
-    ear.close()
+    missed = sum(struct.unpack("II", ear.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))[1] for ear in ears)
+    for ear in ears:
+        ear.close()
     return frames, missed, sys.stdin.read()
+
+
+def _ear(device: str) -> socket.socket:
+    ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL))
+    ear.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+    ear.bind((device, _ALL))
+    return ear
 
 
 def between_agents(frame: bytes, port: int) -> bool:
@@ -68,11 +74,11 @@ def summary(frames: list[bytes], told: dict[str, object], port: int) -> dict[str
 
 @click.command()
 @click.argument("node")
-@click.argument("device")
+@click.argument("devices", nargs=-1, required=True)
 @click.option("--port", default=4450, show_default=True, help="Where agents talk.")
-def main(node: str, device: str, port: int) -> None:
-    """Listen on DEVICE of NODE."""
-    frames, missed, text = listen(node, device)
+def main(node: str, devices: tuple[str, ...], port: int) -> None:
+    """Listen on DEVICES of NODE."""
+    frames, missed, text = listen(node, devices)
     click.echo(json.dumps({**summary(frames, json.loads(text), port), "missed": missed}))
 
 

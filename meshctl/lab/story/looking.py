@@ -26,7 +26,7 @@ def dashboard(story: Story) -> Iterator[Claim]:
     found, page = story.overview(), story.page(story.urls["hub"])
     nodes = ", ".join(f"{node['name']} boot {node['boot']} report {node['sequence']}" for node in found["nodes"])
     yield Claim(f"nodes: {nodes}", all(name in page for name in NODES))
-    links = ", ".join(f"{'–'.join(link['nodes'])} {link['state']}" for link in found["links"])
+    links = ", ".join(f"{'-'.join(link['nodes'])} {link['state']}" for link in found["links"])
     yield Claim(f"links: {links}", held=True)
     yield line(story, found)
 

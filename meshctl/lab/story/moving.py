@@ -13,7 +13,7 @@ def walk(story: Story) -> Iterator[Claim]:
     before = "oak"
     for node in ("ash", "elm", "oak"):
         began = time.monotonic()
-        story.lab.roam(["bo"], node)
+        story.lab.roam("bo", node, wait=False)
         word, took = story.first_probe("bo")
         told = f"first probe {word} in {took * 1000:.0f} ms, {time.monotonic() - began:.1f} s after he left {before}"
         yield Claim(f"bo at {node}: {told}", word == "204")

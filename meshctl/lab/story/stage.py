@@ -161,6 +161,17 @@ class Story:
         ticks = self.node("status")["ticks"]
         self.until("the gateway takes its turns", lambda: self.node("status")["ticks"] != ticks)
 
+    def mesh_devices(self, node: str) -> dict[str, str]:
+        """The devices of a node that face others, and which node each faces."""
+        links = [link["devices"] for link in self.lab.status()["links"]]
+        return {ends[node]: next(far for far in ends if far != node) for ends in links if node in ends}
+
+    def next_hop(self, node: str, address: str) -> str:
+        """The node over which another one reaches an address now, or nothing where the way is no link."""
+        words = self.lab.exec(node, ["ip", "route", "get", address], check=False).stdout.split()
+        device = words[words.index("dev") + 1] if "dev" in words else ""
+        return self.mesh_devices(node).get(device, "")
+
     def overview(self) -> dict[str, Any]:
         """What the hub's dashboard shows, as values."""
         found: dict[str, Any] = json.loads(self.page(f"{self.urls['hub']}?json"))
