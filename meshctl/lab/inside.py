@@ -107,7 +107,6 @@ class Lab:
         shutil.rmtree(self.place.folder, ignore_errors=True)
 
     def _look(self) -> None:
-        self.neighbourhood.exchange_keys()
         self.lacking = self.neighbourhood.lacking()
         given_up = self.neighbourhood.failed()
         if not self.lacking:

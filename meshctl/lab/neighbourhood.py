@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import base64
 from nacl.signing import SigningKey
-from meshctl.lists import Member, Roster, sign_roster
+
 from meshctl.lab import kernel, privilege, shelter
 from meshctl.lab.kernel import ip
 from meshctl.lab.fault import LabError
@@ -21,8 +20,8 @@ from meshctl.lab.launch import PROGRAMS, Launcher, python
 from meshctl.lab.node import HUB_PORT, PORTAL_PORT, Node
 from meshctl.lab.phone import Phone, write_programs
 from meshctl.lab.place import Place
+from meshctl.lab.steward import Steward
 from meshctl.lab.supervisor import Service, Spec, Supervisor
-from meshctl.lab.tomltext import toml_text
 from meshctl.lab.topology import MOST_PHONES, Client, Topology, is_member_name
 
 HOUSE = "lab"
@@ -39,7 +38,7 @@ class Neighbourhood:
         self.internet = Internet(topology.internet)
         self.nodes: dict[str, Node] = {}
         self.phones: dict[str, Phone] = {}
-        self._keys: dict[str, str] = {}
+        self.steward = Steward(place.folder)
 
     def build_ground(self) -> None:
         """Write what members share, and shelter the services from private folders."""
@@ -75,7 +74,7 @@ class Neighbourhood:
         self._enrol()
         for node in self.nodes.values():
             node.furnish(self.topology)
-            (node.etc / "roster.json").write_bytes(self._roster)
+            (node.etc / "roster.json").write_text(self._roster, encoding="ascii")
 
     def _join(self, one: Node, other: Node) -> None:
         near, far = f"mesh{len(one.mesh)}", f"mesh{len(other.mesh)}"
@@ -88,14 +87,10 @@ class Neighbourhood:
                     kernel.switch_offloads_off(device)
 
     def _enrol(self) -> None:
-        community = SigningKey.generate()
-        members = []
+        """Make the nodes' keys and the roster, as a steward would with each node's node.pub."""
         for node in self.nodes.values():
-            node.community = base64.b64encode(bytes(community.verify_key)).decode()
-            node.key = SigningKey.generate()
-            t = node.table
-            members.append(Member(node.name, node.number + 1, base64.b64encode(bytes(node.key.verify_key)).decode(), t.ipv4, t.ipv6, t.uplink is not None, t.hub))
-        self._roster = sign_roster(Roster(1, tuple(members)), community)
+            node.key, node.community = SigningKey.generate(), self.steward.public
+        self._roster = self.steward.sign(node.entry() for node in self.nodes.values())
 
     def start(self) -> None:
         """Start the services of the internet and of the nodes."""
@@ -138,22 +133,9 @@ class Neighbourhood:
         spec = Spec(HOUSE, "relay", argv, self.launcher.environment(), notify=True, sockets=tuple(listeners.items()))
         self.supervisor.add(spec)
 
-    def exchange_keys(self) -> None:
-        """Tell the hub the nodes' public keys, as a volunteer would at enrolment."""
-        keys = {name: key for name, node in self.nodes.items() if (key := self._keys.get(name) or node.public_key())}
-        if keys == self._keys:
-            return
-        for node in self.nodes.values():
-            if node.table.hub:
-                fresh = node.etc / "nodes.toml.new"
-                fresh.write_text(toml_text({"nodes": keys}), encoding="ascii")
-                fresh.replace(node.etc / "nodes.toml")
-        self._keys = keys
-
     def lacking(self) -> list[str]:
         """What is not ready yet, in words; empty when all is."""
         lacks = [f"{s.spec.label} is {s.state}" for s in self.supervisor.services.values() if not s.is_up]
-        lacks += [f"{name} has made no key" for name in self.nodes if name not in self._keys]
         for name, phone in self.phones.items():
             ipv4, ipv6 = phone.addresses()
             if ipv4 is None or not ipv6:

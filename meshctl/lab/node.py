@@ -17,6 +17,7 @@ from meshctl.lab.launch import Launcher, in_member, meshctl
 from meshctl.lab.supervisor import Spec
 from meshctl.lab.tomltext import toml_text
 from meshctl.lab.topology import NodeTable, Topology
+from meshctl.lists import Member
 from meshctl.service import listen_tcp
 
 BRIDGE, UPLINK = "br-lan", "wan0"
@@ -98,7 +99,6 @@ class Node:
         if self.table.hub:
             self.hub_state.mkdir()
             (self.etc / "hub.toml").write_text(toml_text(self._hub_tables()), encoding="utf-8")
-            (self.etc / "nodes.toml").write_text("[nodes]\n", encoding="ascii")
         (self.etc / "babeld.conf").write_text(self._config("babeld"), encoding="utf-8")
         (self.etc / "dnsmasq.conf").write_text(self._config("dnsmasq"), encoding="utf-8")
         self._set_sysctls(self._config("sysctl"))
@@ -127,7 +127,18 @@ class Node:
         node, hub = str(_ETC / "meshctl.toml"), str(_ETC / "hub.toml")
         dnsmasq = [*self.launcher.dnsmasq(), f"--conf-file={_ETC}/dnsmasq.conf"]
         specs = [
-            *([Spec(self.name, "babeld", in_member(self.name, "babeld", "-I", "", "-S", "", "-c", f"{_ETC}/babeld.conf"), environment)] if self.mesh else []),
+            *(
+                [
+                    Spec(
+                        self.name,
+                        "babeld",
+                        in_member(self.name, "babeld", "-I", "", "-S", "", "-c", f"{_ETC}/babeld.conf"),
+                        environment,
+                    )
+                ]
+                if self.mesh
+                else []
+            ),
             self._spec("agent", node, environment, (("agent", self._agent_socket()),)),
             Spec(self.name, "dnsmasq", self.launcher.service(self.name, "dnsmasq", *dnsmasq), environment),
             self._spec("watch", node, self.launcher.environment(str(self.run / "watch"))),
@@ -148,13 +159,11 @@ class Node:
                 with kernel.inside_net(member):
                     kernel.switch_offloads_off(device)
 
-    def public_key(self) -> str | None:
-        """The agent's public key once it has made one."""
-        try:
-            text = (self.state / "node.pub").read_text(encoding="ascii").strip()
-        except OSError:
-            return None
-        return text if len(base64.b64decode(text)) == 32 else None
+    def entry(self) -> Member:
+        """What the roster says of it."""
+        table, public = self.table, base64.b64encode(bytes(self.key.verify_key)).decode()
+        gateway = table.uplink is not None
+        return Member(self.name, self.number + 1, public, table.ipv4, table.ipv6, gateway=gateway, hub=table.hub)
 
     def _spec(
         self, role: str, file: str, environment: dict[str, str], sockets: tuple[tuple[str, socket.socket], ...] = ()
@@ -219,7 +228,8 @@ class Node:
         name = self.table.network.get("name")
         return {
             "fleet": {
-                "nodes": str(_ETC / "nodes.toml"),
+                "roster": str(self.run / "roster.json"),
+                "community": self.community,
                 "neighbours": [str(ipaddress.ip_interface(one).network) for one in (self.table.ipv4, self.table.ipv6)],
                 **({"name": name} if name else {}),
             },
