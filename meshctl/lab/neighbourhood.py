@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from nacl.signing import SigningKey
-
 from meshctl.lab import kernel, privilege, shelter
 from meshctl.lab.kernel import ip
 from meshctl.lab.fault import LabError
@@ -87,9 +85,9 @@ class Neighbourhood:
                     kernel.switch_offloads_off(device)
 
     def _enrol(self) -> None:
-        """Make the nodes' keys and the roster, as a steward would with each node's node.pub."""
+        """Sign the roster, as a steward would with each node's node.pub."""
         for node in self.nodes.values():
-            node.key, node.community = SigningKey.generate(), self.steward.public
+            node.community = self.steward.public
         self._roster = self.steward.sign(node.entry() for node in self.nodes.values())
 
     def start(self) -> None:

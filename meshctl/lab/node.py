@@ -9,6 +9,8 @@ import os
 import socket
 from pathlib import Path
 
+from nacl.signing import SigningKey
+
 from meshctl.lab import kernel
 from meshctl.lab.fault import LabError
 from meshctl.lab.ground import ROOM
@@ -36,7 +38,7 @@ class Node:
         self.run = ROOM / "nodes" / table.name
         self.ports = 0
         self.mesh: list[str] = []
-        self.community = ""
+        self.community, self.key = "", SigningKey.generate()
 
     @property
     def ipv4(self) -> str:
