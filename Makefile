@@ -23,8 +23,8 @@ lint: ## ruff, mypy strict, import contracts
 	@$(PYTHON) -m mypy
 	@$(PYTHON) -c "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(verbose=False))"
 
-test-journeys: ## the acceptance claims on real labs: visitors, ledger, shares, kills (minutes)
-	@tools/setup test
+test-journeys: ## the acceptance claims on real labs: visitors, ledger, shares, kills, a mesh (minutes)
+	@tools/setup journeys
 	@$(JAIL) $(PYTHON) -m pytest tests/journeys
 
 test-deploy: ## put it on a booted Debian 12 by Ansible, twice, and join through it (root; minutes)

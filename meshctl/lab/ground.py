@@ -15,7 +15,10 @@ from meshctl.lab import kernel
 ROOM = Path("/run/meshctl-lab")
 """On tmpfs inside a lab: programs, notification sockets, phones' leases."""
 
-_OWN = {"resolv.conf", "netns", "meshctl"}
+MEMBER = "member"
+"""A folder of /etc that resolv.conf lies in, so that a member with its own may replace that file."""
+
+_OWN = {"resolv.conf", "netns", "meshctl", MEMBER}
 
 
 def lay_ground(keep: Sequence[Path] = ()) -> None:
@@ -54,9 +57,10 @@ def _own_etc(keep: Sequence[Path], host: Path) -> None:
         here = etc / entry.name
         if entry.name not in _OWN and not here.exists():
             _borrow(entry, here)
-    (etc / "resolv.conf").write_text("", encoding="ascii")
-    (etc / "netns").mkdir()
-    (etc / "meshctl").mkdir()
+    for folder in ("netns", "meshctl", MEMBER):
+        (etc / folder).mkdir()
+    (etc / MEMBER / "resolv.conf").write_text("", encoding="ascii")
+    (etc / "resolv.conf").symlink_to(f"{MEMBER}/resolv.conf")
 
 
 def _borrow(entry: Path, here: Path) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from meshctl.lab import netmanager
 from meshctl.lab import place as places
 from meshctl.lab.change import Changeable
 from meshctl.lab.entry import enter_words, separation_note, system_environment, unshare_words
@@ -129,6 +130,10 @@ class Lab(Changeable):
         argv = ["env", f"PYTHONPATH={PACKAGE.parent}", sys.executable, "-m", name, *words]
         return json.loads(self.inside(argv, timeout=timeout).stdout)
 
+    def connectivity(self, phone: str) -> list[str]:
+        """Every state of connectivity that a phone's NetworkManager has told, the oldest first."""
+        return netmanager.said((self.place.logs / f"{phone}-connectivity.log").read_text(encoding="utf-8"))
+
     def kill(self, member: str, service: str, number: int = signal.SIGKILL) -> int:
         """Send a signal, SIGKILL unless told, to a service; returns the process id that had it inside."""
         return int(self.ask("kill", member=member, service=service, signal=int(number))["pid"])
@@ -181,7 +186,7 @@ def start_lab(
     """
     file = topology or MESH
     table = load_topology(file)
-    check_programs(table)
+    check_programs(file, table)
     words = unshare_words()
     place = places.place_of(name or table.lab.name or "lab")
     lock = places.claim(place)

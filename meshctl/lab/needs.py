@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from meshctl.lab.fault import LabError
+from meshctl.lab.fault import LabError, TopologyError
 from meshctl.lab.kernel import SYSTEM_PATH
-from meshctl.lab.privilege import may_make_namespaces
-from meshctl.lab.tables import Topology
+from meshctl.lab.privilege import may_make_namespaces, owns_machine
+from meshctl.lab.tables import Client, Topology
 
 PACKAGES: dict[str, str] = {
     "unshare": "util-linux",
@@ -27,8 +27,18 @@ PACKAGES: dict[str, str] = {
     "dhcpcd": "dhcpcd-base",
     "newuidmap": "uidmap",
     "babeld": "babeld",
+    "NetworkManager": "network-manager",
+    "nmcli": "network-manager",
+    "dbus-daemon": "dbus-daemon",
 }
-_CLIENTS = ("udhcpc", "dhclient", "dhcpcd")
+_CLIENTS: dict[Client, tuple[str, ...]] = {
+    "udhcpc": ("udhcpc",),
+    "dhclient": ("dhclient",),
+    "dhcpcd": ("dhcpcd",),
+    "networkmanager": ("NetworkManager", "nmcli", "dbus-daemon"),
+    "static": (),
+}
+"""The programs that a phone's client consists of."""
 
 
 def find(program: str) -> str | None:
@@ -36,15 +46,34 @@ def find(program: str) -> str | None:
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}")
 
 
-def check_programs(topology: Topology) -> None:
-    """Raise `LabError` naming every package that this topology lacks here, with one line that installs them."""
-    clients = {phone.client for phone in topology.phone} | {"udhcpc"}
-    wanted = [name for name in PACKAGES if name not in _CLIENTS or name in clients]
+def check_programs(file: Path, topology: Topology) -> None:
+    """Raise `LabError` naming every package that this topology lacks here, with one line that installs them.
+
+    Raises `TopologyError` where a phone's client needs root.
+    """
+    for phone in topology.phone:
+        if _needs_root(phone.client):
+            remedy = "Raise this lab as root, or give the phone another client, such as dhclient."
+            raise TopologyError(file, f"phone {phone.name!r}.client", "NetworkManager works for root only", remedy)
+    used = {program for phone in topology.phone for program in _CLIENTS[phone.client]} | {"udhcpc"}
+    wanted = [name for name in PACKAGES if name in used or not any(name in programs for programs in _CLIENTS.values())]
     if may_make_namespaces():
         wanted.remove("newuidmap")
     if not topology.link:
         wanted.remove("babeld")
     missing(wanted)
+
+
+def check_client(client: Client) -> None:
+    """Raise `LabError` where a phone's client cannot be had here: a program is not installed, or root must start it."""
+    if _needs_root(client):
+        raise LabError("NetworkManager works only in a lab that root raises: raise it as root, or take dhclient.")
+    missing(_CLIENTS[client])
+
+
+def _needs_root(client: Client) -> bool:
+    # In a user namespace NetworkManager never takes its device up.
+    return client == "networkmanager" and not (may_make_namespaces() and owns_machine())
 
 
 def missing(programs: Iterable[str]) -> None:

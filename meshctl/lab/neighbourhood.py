@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from meshctl.lab import air, kernel, privilege, reach, shelter
+from meshctl.lab import air, kernel, netmanager, privilege, reach, shelter
 from meshctl.lab.community import Community
 from meshctl.lab.fault import LabError
 from meshctl.lab.ground import ROOM
 from meshctl.lab.internet import Internet
 from meshctl.lab.launch import PROGRAMS, Launcher, python
+from meshctl.lab.needs import check_client
 from meshctl.lab.node import Node
 from meshctl.lab.papers import HUB_PORT, PORTAL_PORT
 from meshctl.lab.phone import Phone, write_programs
@@ -113,6 +114,7 @@ class Neighbourhood:
         for at_index, name in enumerate(wanted):
             if not is_member_name(name) or name in taken or name in wanted[:at_index]:
                 raise LabError(f"{name!r} is taken or is no name: use lower-case letters, digits, inner hyphens.")
+        check_client(client)
         here, count = self.nodes[at], len(self.phones)
         made = [Phone(name, here, client, count + n, eui64=eui64) for n, name in enumerate(wanted)]
         for phone in made:
@@ -126,6 +128,9 @@ class Neighbourhood:
         air.arrive(phones, node, self.phones.values())
         for phone in phones:
             phone.settle()
+            if (phone.name, "client") in self.supervisor.services:
+                netmanager.associate(phone.name)
+                continue
             for spec in phone.specs(self.launcher):
                 self.supervisor.add(spec)
 
@@ -133,7 +138,8 @@ class Neighbourhood:
         """Let phones lose their node: no carrier, no address, and nobody asks for one."""
         air.depart(phones)
         for phone in phones:
-            self.supervisor.remove(phone.name)
+            if not phone.minds_its_link:
+                self.supervisor.remove(phone.name)
             phone.settle()
 
     def open_pages(self, listeners: dict[str, socket.socket]) -> None:
@@ -155,9 +161,7 @@ class Neighbourhood:
         lacks += self._lost_ways()
         for name, phone in self.phones.items():
             if phone.associated:
-                ipv4, ipv6 = phone.addresses()
-                if ipv4 is None or not ipv6:
-                    lacks.append(f"{name} has no {'IPv4' if ipv4 is None else 'IPv6'} address")
+                lacks += [f"{name} has no IPv{version} address of {phone.node.name}" for version in phone.lacking()]
         return lacks
 
     def _lost_ways(self) -> list[str]:

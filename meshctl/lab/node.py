@@ -99,12 +99,10 @@ class Node:
         """
         users = self.launcher.privileges.users
         (self.run / "watch").mkdir(parents=True)
-        (self.run / "babeld").mkdir()
         (self.run / "dnsmasq.leases").touch()
         for path, role, mode in (
             (self.run, "agent", 0o755),
             (self.run / "watch", "watch", 0o700),
-            (self.run / "babeld", "babeld", 0o700),
             (self.run / "dnsmasq.leases", "dnsmasq", 0o600),
         ):
             os.chown(path, users[role], users[role])

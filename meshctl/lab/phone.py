@@ -6,7 +6,7 @@ import hashlib
 import ipaddress
 from pathlib import Path
 
-from meshctl.lab import kernel
+from meshctl.lab import kernel, netmanager
 from meshctl.lab.ground import ROOM
 from meshctl.lab.kernel import ip
 from meshctl.lab.launch import Launcher, in_member
@@ -87,15 +87,18 @@ class Phone:
         self.place = 0
 
     @property
-    def resolvers(self) -> Path:
-        """Its resolv.conf; programs that run in it hold this very file."""
-        return Path("/etc/netns", self.name, "resolv.conf")
+    def minds_its_link(self) -> bool:
+        """Whether a program of its own sees that its link is gone or new, and keeps addresses and resolv.conf."""
+        return self.client == netmanager.CLIENT
 
     def build(self, offloads: bool) -> None:
         """Make its namespace with an eth0 that is plugged into nothing yet."""
         ip([f"netns add {self.name}", self._cable()])
-        self.resolvers.parent.mkdir()
-        self.resolvers.write_text("", encoding="ascii")
+        self._etc.mkdir()
+        if self.minds_its_link:
+            netmanager.furnish(self.name, eui64=self.eui64)
+        else:
+            self._resolve_by("")
         if not offloads:
             kernel.switch_offloads_off(self.port)
         with kernel.inside_net(self.name):
@@ -111,6 +114,8 @@ class Phone:
 
     def settle(self) -> None:
         """Begin anew on the link that eth0 has now, as after a change of network; without one, hold no address."""
+        if self.minds_its_link:
+            return
         lines = [f"link set {DEVICE} down", f"addr flush dev {DEVICE}", f"link set {DEVICE} up"]
         servers = ""
         if self.associated and self.client == "static":
@@ -119,14 +124,22 @@ class Phone:
             lines += [f"addr add {address}/{own.network.prefixlen} dev {DEVICE}", f"route add default via {own.ip}"]
             servers = f"nameserver {own.ip}\n"
         ip(lines, self.name)
-        self.resolvers.write_text(servers, encoding="ascii")
+        self._resolve_by(servers)
+
+    @property
+    def _etc(self) -> Path:
+        return Path("/etc/netns", self.name)
+
+    def _resolve_by(self, servers: str) -> None:
+        # Written in place: programs that run in the phone hold this very file.
+        (self._etc / "resolv.conf").write_text(servers, encoding="ascii")
 
     def _cable(self) -> str:
         return f"link add {self.port} type veth peer name {DEVICE} address {self.hardware} netns {self.name}"
 
     def specs(self, launcher: Launcher) -> list[Spec]:
-        """Its DHCP client, in the foreground, with its leases on tmpfs."""
-        scratch = ROOM / "phones" / self.name
+        """Its DHCP client, in the foreground, with its leases on tmpfs; or what minds its link."""
+        scratch = netmanager.scratch_of(self.name)
         scratch.mkdir(parents=True, exist_ok=True)
         match self.client:
             case "udhcpc":
@@ -139,9 +152,18 @@ class Phone:
                 private = "mount -t tmpfs none /run/dhcpcd; mount -t tmpfs none /var/lib/dhcpcd; "
                 argv = ["sh", "-c", f'{private}exec "$@"', "sh"]
                 argv += ["dhcpcd", "-B", "-f", str(ROOM / "dhcpcd.conf"), "-c", str(SCRIPT), DEVICE]
+            case "networkmanager":
+                return netmanager.specs(self.name, launcher)
             case "static":
                 return []
         return [Spec(self.name, "client", in_member(self.name, *argv), launcher.environment())]
+
+    def lacking(self) -> list[int]:
+        """The families that it has no address of its node's in."""
+        ipv4, ipv6 = self.addresses()
+        own4, own6 = self.node.prefixes
+        lacks = [] if ipv4 and ipaddress.IPv4Address(ipv4) in own4 else [4]
+        return lacks if any(ipaddress.IPv6Address(one) in own6 for one in ipv6) else [*lacks, 6]
 
     def addresses(self) -> tuple[str | None, list[str]]:
         """Its IPv4 address and its usable global IPv6 addresses now."""

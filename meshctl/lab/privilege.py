@@ -53,3 +53,9 @@ def may_make_namespaces() -> bool:
         if line.startswith("CapEff:"):
             return os.geteuid() == 0 and bool(int(line.split()[1], 16) >> CAP_SYS_ADMIN & 1)
     return False
+
+
+def owns_machine(uid_map: str | None = None) -> bool:
+    """Whether this process's users are the machine's own, outside of any user namespace (user_namespaces(7))."""
+    text = Path("/proc/self/uid_map").read_text(encoding="ascii") if uid_map is None else uid_map
+    return text.split() == ["0", "0", "4294967295"]

@@ -35,6 +35,7 @@ BY_HOST: dict[tuple[str, str], Reply] = {
     ("detectportal.firefox.com", "/canonical.html"): Reply(200, _FIREFOX, "text/html"),
     ("detectportal.firefox.com", "/success.txt"): Reply(200, b"success\n"),
     ("nmcheck.gnome.org", "/check_network_status.txt"): Reply(200, b"NetworkManager is online"),
+    ("connectivity-check.example", "/nm"): Reply(200, b"NetworkManager is online\n"),
     ("network-test.debian.org", "/nm"): Reply(200, b"NetworkManager is online\n"),
     ("connectivity-check.ubuntu.com", "/"): _EMPTY,
     ("fedoraproject.org", "/static/hotspot.txt"): Reply(200, b"OK"),

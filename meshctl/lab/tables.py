@@ -9,7 +9,7 @@ MOST_PHONES = 500
 MOST_NODES = 60
 INTERNET = "internet"
 
-Client = Literal["udhcpc", "dhclient", "dhcpcd", "static"]
+Client = Literal["udhcpc", "dhclient", "dhcpcd", "static", "networkmanager"]
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ at = "elm"
 name = "bo"
 at = "elm"
 client = "static"
+eui64 = true
 """
 
 _RUN = secrets.token_hex(3)

@@ -36,7 +36,10 @@ RING = (
     f'[[node]]\nname = "oak"\n{_UPLINK}{_QUICK}'
     f'[[node]]\nname = "ash"\n{_QUICK}'
     + "".join(f'[[link]]\na = "{a}"\nb = "{b}"\n' for a, b in (("elm", "oak"), ("oak", "ash"), ("ash", "elm")))
-    + "".join(f'[[phone]]\nname = "{p}"\nat = "{at}"\n' for p, at in (("amal", "elm"), ("bo", "oak"), ("chidi", "ash")))
+    + "".join(
+        f'[[phone]]\nname = "{name}"\nat = "{at}"\nclient = "{client}"\n'
+        for name, at, client in (("amal", "elm", "udhcpc"), ("bo", "oak", "dhcpcd"), ("chidi", "ash", "dhclient"))
+    )
 )  # fmt: skip
 
 
@@ -277,3 +280,9 @@ def test_what_cannot_befall_is_refused_with_what_can(mesh: Lab) -> None:
         mesh.power_on("elm")
     with pytest.raises(LabError, match="no percentage"):
         mesh.lose_on_link("elm", "oak", 400)
+
+
+def test_whatever_befell_them_no_phones_hardware_address_is_on_disk(mesh: Lab) -> None:
+    for name in ("amal", "bo", "chidi"):
+        words = ["grep", "-rilae", mesh.member(name)["hardware"], str(mesh.place.folder)]
+        assert mesh.inside(words, check=False).stdout == ""

@@ -116,3 +116,22 @@ def test_a_log_stays_bounded(tmp_path: Path) -> None:
     book.close()
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 2000
     assert tail(tmp_path / "chatty.log", 1) == "line 499"
+
+
+def test_no_hardware_address_is_kept_even_where_it_comes_in_pieces(tmp_path: Path) -> None:
+    book = Logbook(tmp_path / "dhcp.log")
+    pieces = (
+        b"Listening on LPF/eth0/02:3F:f8:4c:5e:a2\nNAK 10.45.1.96 02:3f:f",
+        b"8:4c:5e:a2 wrong\nfrom fe80::3f:",
+        b"f8ff:fe4c:5ea2%eth0\nid ff:00:01:00:01:2c:02:3f:f8:4c:5e:a2\nat 12:30:05 on 2001:db8:44::1",
+    )
+    for piece in pieces:
+        book.write(piece)
+    book.close()
+    assert (tmp_path / "dhcp.log").read_text().splitlines() == [
+        "Listening on LPF/eth0/(hardware address)",
+        "NAK 10.45.1.96 (hardware address) wrong",
+        "from (hardware address)%eth0",
+        "id (hardware address)",
+        "at 12:30:05 on 2001:db8:44::1",
+    ]

@@ -1,0 +1,54 @@
+"""A laptop with NetworkManager never asks its owner to sign in again. The lab says so where root is missing."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from meshctl.lab.handle import raise_lab
+from tests.journeys.conftest import RING, Street
+
+LAPTOP = '[[phone]]\nname = "laptop"\nat = "oak"\nclient = "networkmanager"\n'
+
+
+@pytest.fixture(scope="module")
+def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+    file: Path = tmp_path_factory.mktemp("topology") / "laptop.toml"
+    file.write_text(RING + LAPTOP, encoding="utf-8")
+    with raise_lab(file, f"t{secrets.token_hex(3)}") as lab:
+        street = Street(lab)
+        street.until(lambda: all(street.meets_all(name) for name in ("elm", "oak", "ash")), 30)
+        yield street
+
+
+def told(street: Street, since: int = 0) -> list[str]:
+    return street.lab.connectivity("laptop")[since:]
+
+
+def test_a_visitors_laptop_finds_the_portal_and_is_online_once_its_owner_joined(laptop: Street) -> None:
+    laptop.until(lambda: told(laptop)[-1:] == ["portal"])
+    assert "full" not in told(laptop)
+    assert laptop.run("laptop", "nmcli", "-t", "networking", "connectivity")[1] == "portal\n"
+    laptop.press("laptop", "join")
+    laptop.until(lambda: told(laptop)[-1:] == ["full"])
+
+
+def test_a_joined_laptop_that_roams_never_says_portal(laptop: Street) -> None:
+    laptop.press("laptop", "join")
+    laptop.until(lambda: told(laptop)[-1:] == ["full"])
+    for node in ("ash", "elm", "oak", "ash", "oak", "elm"):
+        before = len(told(laptop))
+        laptop.lab.roam("laptop", node, wait=False)
+        laptop.until(lambda: told(laptop, before)[-1:] == ["full"])  # noqa: B023  # called before the loop goes on
+        laptop.lab.wait_ready()
+        assert "portal" not in told(laptop, before), (node, told(laptop, before))
+        assert laptop.run("laptop", "nmcli", "-t", "networking", "connectivity", "check")[1] == "full\n"
+
+
+def test_nothing_on_disk_tells_whose_laptop_it_is(laptop: Street) -> None:
+    hardware = laptop.lab.member("laptop")["hardware"]
+    words = ["grep", "-rilae", hardware, str(laptop.lab.place.folder)]
+    assert laptop.lab.inside(words, check=False).stdout == ""
