@@ -114,7 +114,7 @@ def returning_crowd(lab: Lab) -> None:
     tell("join anew at oak, all at once", joined, joined)
     until(lambda: is_back(lab, "elm") and is_back(lab, "ash"), 10)
     lab.power_off("oak")
-    lab.power_on("oak")
+    lab.power_on("oak", wait=False)
     took = until(lambda: is_back(lab, "oak"), 30)
     lab.wait_ready()
     print(f"  oak lost its power: {took:.1f} s after it was given back, it has the key of the day and all tokens")
