@@ -20,6 +20,7 @@ CHAPTERS: tuple[tuple[str, Chapter], ...] = (
     ("A neighbour joins at a node without an uplink", arriving.join),
     ("A home with phones at two nodes has one share", sharing.home),
     ("Homes behind three nodes share the line", sharing.fair),
+    ("64 guests at one node do not crowd out a home at another", sharing.crowd),
     ("A phone walks along the street", moving.walk),
     ("A link is cut in the middle of a download", troubles.cut),
     ("A node loses its power in the middle of downloads", darkness.power),
