@@ -24,7 +24,7 @@ def power(story: Story) -> Iterator[Claim]:
     lost = written - before["dora"][1] - counted
     yield Claim(
         f"dora's broke off at {found['phones']['dora']['bytes']:,} bytes; {lost:,} in the ledger were on their way",
-        0 <= lost <= TICK * LINE * 1e6 / 8,
+        -0.01 * counted <= lost <= TICK * LINE * 1e6 / 8,
     )
     yield from _back(story, told, written)
 

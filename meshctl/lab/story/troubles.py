@@ -90,5 +90,6 @@ def counted_once(story: Story, phone: str, received: int, carried: int) -> Claim
     """
     story.turn()
     counted, written = story.received(phone) - received, story.carried(story.homes[phone]) - carried
-    told = f"{phone}'s interface counted {counted:,} bytes, the ledger {written:,}: {written / counted - 1:+.2%}"
+    more = round(written / counted - 1, 4) + 0.0
+    told = f"{phone}'s interface counted {counted:,} bytes, the ledger {written:,}: {more:+.2%}"
     return Claim(told, 0.99 * counted <= written <= 1.03 * counted)
