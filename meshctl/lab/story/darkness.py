@@ -19,7 +19,7 @@ def power(story: Story) -> Iterator[Claim]:
         story.lab.power_off("oak")
         found = downloads.result()
         yield arrived("to chidi at ash", found, "chidi")
-    yield counted_once(story, "chidi", *before["chidi"])
+    yield counted_once(story, found, "chidi", *before["chidi"])
     counted, written = story.received("dora") - before["dora"][0], story.carried(story.homes["dora"])
     lost = written - before["dora"][1] - counted
     yield Claim(
