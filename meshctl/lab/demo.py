@@ -37,11 +37,12 @@ def tell(lab: Lab) -> bool:
     story, all_held = Story(lab), True
     for number, (title, chapter) in enumerate(CHAPTERS, 1):
         click.echo(f"\n{number:>2}. {title}")
-        all_held &= _tell_chapter(story, chapter)
+        all_held &= tell_chapter(story, chapter)
     return all_held
 
 
-def _tell_chapter(story: Story, chapter: Chapter) -> bool:
+def tell_chapter(story: Story, chapter: Chapter) -> bool:
+    """Tell one chapter, claim by claim. True when all of it held."""
     held, began = True, time.monotonic()
     try:
         for claim in chapter(story):
