@@ -45,12 +45,12 @@ def node_tables(
     }
 
 
-def hub_tables(table: NodeTable, topology: Topology, state: Path) -> Tables:
-    """The hub's hub.toml; phones of every node are told apart from its maintainers."""
+def hub_tables(table: NodeTable, folders: Mapping[str, Path], state: Path, community: str) -> Tables:
+    """The hub's hub.toml: it believes the roster that the agent of its own node has in force."""
     name = table.network.get("name")
-    prefixes = [str(ipaddress.ip_interface(one).network) for node in topology.node for one in (node.ipv4, node.ipv6)]
+    roster = str(folders["run"] / "roster.json")
     return {
-        "fleet": {"nodes": str(ETC / "nodes.toml"), "neighbours": prefixes, **({"name": name} if name else {})},
+        "fleet": {"roster": roster, "community": community, **({"name": name} if name else {})},
         "listen": {"addresses": [f"[::]:{HUB_PORT}"]},
         "database": {"url": f"sqlite:///{state / 'hub.db'}"},
     }
