@@ -72,7 +72,12 @@ def _prepare_and_tell(folder: Path, arguments: argparse.Namespace) -> int:
             _lint(python, folder)
     image = fetch_image(cache_folder())
     story = [python, "-m", "tests.deploy.inside", f"--folder={folder}", f"--bundles={folder / 'bundle'}"]
-    story += [f"--root={image.root}", f"--packages={image.packages}", *(["--stay"] if arguments.stay else [])]
+    story += [
+        f"--python={sys.executable}",
+        f"--root={image.root}",
+        f"--packages={image.packages}",
+        *(["--stay"] if arguments.stay else []),
+    ]
     return _tell(story)
 
 
