@@ -38,10 +38,14 @@ class NodeKey:
 
 @dataclass(frozen=True)
 class Believed:
-    """Whom the hub believes at one moment, and whom it believed once and never will again, by name."""
+    """Whom the hub believes at one moment, and whom it believed once and never will again, by name.
+
+    ``prefixes`` are those that the nodes give to phones.
+    """
 
     keys: Mapping[str, NodeKey] = field(default_factory=dict)
     withdrawn: Mapping[str, tuple[NodeKey, ...]] = field(default_factory=dict)
+    prefixes: tuple[lists.Prefix, ...] = ()
 
 
 class Roster:
@@ -80,4 +84,5 @@ def _believed(roster: lists.Roster) -> Believed:
     withdrawn: dict[str, tuple[NodeKey, ...]] = {}
     for gone in roster.withdrawn:
         withdrawn[gone.name] = (*withdrawn.get(gone.name, ()), NodeKey(gone.key))
-    return Believed(MappingProxyType(keys), MappingProxyType(withdrawn))
+    prefixes = tuple(prefix for one in roster.members for prefix in (one.interface4.network, one.interface6.network))
+    return Believed(MappingProxyType(keys), MappingProxyType(withdrawn), prefixes)

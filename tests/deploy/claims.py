@@ -124,6 +124,8 @@ def hub_lists_the_node(street: Street, after_boot: int = 0) -> int:
         boot = until(lambda: _reported_boot(street), lambda boot: boot > after_boot, f"a boot later than {after_boot}")
         claim(NAME in street.get(None, f"{HUB}/"), "the dashboard does not show the node")
         claim(street.head(None, f"{HUB}/public").startswith("200"), "there is no public page")
+        seen = street.head("phone", f"http://{NODE4}:8090/")
+        claim(seen == f"303 http://{NODE4}:8090/public", f"the phone is shown the dashboard: {seen}")
         now.say(f"boot {boot}")
     return boot
 
