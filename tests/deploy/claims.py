@@ -14,16 +14,20 @@ from tests.deploy.play import NAME, Playbook
 from tests.deploy.steps import claim, step, until
 from tests.deploy.steward import Steward
 from tests.deploy.street import (
+    ACCESS4,
+    ACCESS6,
     BOARD_MANAGEMENT,
     INTERNET4,
     INTERNET6,
+    NEXT4,
+    NEXT6,
     NODE4,
     PAGE,
     PHONE_HARDWARE,
     Street,
 )
 
-SERVICES = ("agent", "watch", "portal", "hub", "dnsmasq")
+SERVICES = ("agent", "watch", "portal", "hub", "dnsmasq", "babeld")
 SOCKETS = ("agent", "portal", "captive", "hub")
 PORTAL = "mesh.home"
 HUB = f"http://{BOARD_MANAGEMENT}:8090"
@@ -34,7 +38,7 @@ _FIRST_REPORT = (
 )
 
 _NET_ADMIN, _NET_RAW = 1 << 12, 1 << 13
-_CAPABILITIES = {"agent": _NET_ADMIN, "watch": _NET_RAW, "portal": 0, "hub": 0}
+_CAPABILITIES = {"agent": _NET_ADMIN, "babeld": _NET_ADMIN, "watch": _NET_RAW, "portal": 0, "hub": 0}
 _EXPOSURE_LIMIT = {"portal": 2.5, "hub": 2.5}
 
 
@@ -95,6 +99,15 @@ def phone_joins(street: Street) -> None:
             page = street.get("phone", f"http://{host}/")
             claim(page == PAGE, f"http://{host} answered {page!r}")
         claim(all(street.pings("phone", to) for to in (INTERNET4, INTERNET6)), "no echo comes back")
+
+
+def nodes_next_door_are_routed_to(street: Street) -> None:
+    """babeld sets routes to the prefixes of the node next door, and that one learns ours and the way out."""
+    with step("babeld routes to the node next door, and back") as now:
+        for place, prefixes in (("board", (NEXT4, NEXT6)), ("next", (ACCESS4, ACCESS6, "0.0.0.0/0", "::/0"))):
+            for prefix in prefixes:
+                until(lambda p=place, to=prefix: street.routes(p, to), bool, f"{place} has a route to {prefix}", 60)  # type: ignore[misc]
+        now.say(street.routes("board", NEXT4).strip())
 
 
 def only_enrolled_nodes_are_believed(street: Street, machine: Machine, playbook: Playbook, steward: Steward) -> None:

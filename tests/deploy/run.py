@@ -24,6 +24,7 @@ from tests.deploy.steps import StepError, run, step
 PROJECT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = PROJECT / ".venv.deploy"
 PROGRAMS = {
+    "babeld": "babeld",
     "mmdebstrap": "mmdebstrap",
     "systemd-nspawn": "systemd-container",
     "apt-ftparchive": "apt-utils",
