@@ -96,6 +96,7 @@ def state(lab: Lab) -> dict[str, Any]:
     found |= {name: told[name] for name in ("joined", "homes", "guests")}
     table = read_listing(lab.exec(TARGET, ["nft", "-j", "list", "table", "inet", "meshctl"]).stdout)
     members = {hardware: element.mark for hardware, element in table.members.items()}
+    found["households"] = json.loads(lab.exec(TARGET, ["meshctl", "household", "list", "--json"]).stdout)
     return found | {"members": members, "marks": table.announced, "rules": table.rules}
 
 
