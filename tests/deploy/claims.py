@@ -181,6 +181,20 @@ def _overview(street: Street) -> dict[str, Any]:
     return dict(json.loads(text)) if text else {}
 
 
+def babeld_goes_with_the_links(machine: Machine, playbook: Playbook) -> None:
+    """Where no device faces other nodes any more, babeld is stopped and nothing of it starts again."""
+    with step("take the link away: babeld is stopped and removed"):
+        playbook.run("-e", json.dumps({"node_mesh_devices": []}))
+        units = machine.inside("systemctl", "list-units", "--all", "--plain", "--no-legend", "*babeld*")
+        claim("running" not in units, f"babeld still runs: {units}")
+        left = machine.inside(
+            "sh", "-c", "ls /etc/meshctl/babeld.conf /etc/systemd/system/meshctl-babeld* 2>/dev/null || :"
+        )
+        claim(left == "", f"there is still {left}")
+        failed = machine.inside("systemctl", "--failed", "--no-legend", "--plain", check=False).strip()
+        claim(failed == "", f"failed units:\n{failed}")
+
+
 @contextmanager
 def _echoes(street: Street) -> Iterator[list[str]]:
     command = ["ip", "netns", "exec", "phone", "ping", "-q", "-i", "0.2", INTERNET4]

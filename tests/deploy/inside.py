@@ -77,6 +77,7 @@ def _tell(street: Street, machine: Machine, playbook: Playbook, steward: Steward
     claims.phone_joins(street)
     claims.hub_lists_the_node(street, after_boot=boot)
     claims.going_back_and_forth_keeps_the_phone_online(street, machine, playbook)
+    claims.babeld_goes_with_the_links(machine, playbook)
 
 
 def _own_run_folder() -> None:
