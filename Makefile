@@ -8,7 +8,7 @@ JAIL := $(PYTHON) -m meshctl.lab.jail --
 menu: ## print this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-demo: ## raise a street, let phones join and share the line; stays until Ctrl-C (EXIT=1 ends it)
+demo: ## three nodes and their phones tell what they can stand; stays until Ctrl-C (EXIT=1 ends it)
 	@tools/setup demo
 	@exec $(PYTHON) -m meshctl lab demo $(if $(EXIT),--exit)
 

@@ -41,7 +41,7 @@ def lists(story: Story) -> Iterator[Claim]:
     put("oak", 9, SigningKey.generate())
     for name, offered in (("ash", "an older one, rightly signed"), ("oak", "a newer one, signed by a stranger")):
         story.until(f"{name} says what it refused", lambda name=name: story.mesh(name).get("fault"))  # type: ignore[misc]
-        fault = story.mesh(name)["fault"].removeprefix(f"{ROSTER}: ")
+        fault = story.mesh(name)["fault"].removeprefix(f"{ROSTER}: ").partition(". ")[0]
         yield Claim(f"{name} was offered {offered}: {fault}", held() == [3] * 3)
     for name in NODES:
         put(name, 4, key)
