@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import statistics
-from pathlib import Path
 from typing import Any
 
+from bench.inside.lab import cpu_seconds, p95
 from meshctl.lab.handle import Lab, raise_lab
 from meshctl.lab.topology import STREET
 
 PORTAL, NODE, RUNS, CROWD = "10.44.0.1", "elm", 25, 50
-_HERTZ = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(lab: Lab) -> float:
-    """User and system time of agent and portal, their ended children included (proc_pid_stat(5), 14 to 17)."""
-    services = next(m for m in lab.status()["members"] if m["name"] == NODE)["services"]
-    total = 0
-    for service in services:
-        if service["name"] in ("agent", "portal"):
-            text = Path("/proc", str(service["host_pid"]), "stat").read_text(encoding="ascii")
-            total += sum(int(word) for word in text.rpartition(")")[2].split()[11:15])
-    return total / _HERTZ
 
 
 def join(lab: Lab, *phones: str) -> dict[str, Any]:
@@ -35,28 +22,25 @@ def leave(lab: Lab, phone: str) -> None:
     lab.exec(phone, ["curl", "-sS", "-o", "/dev/null", "-X", "POST", f"http://{PORTAL}/leave"])
 
 
-def p95(values: list[float]) -> float:
-    return sorted(values)[-(-95 * len(values) // 100) - 1]
-
-
 def main() -> None:
     with raise_lab(STREET, f"bench-{secrets.token_hex(3)}") as lab:
         alone, cost = [], 0.0
         for _ in range(RUNS):
-            before = cpu_seconds(lab)
+            before = cpu_seconds(lab, NODE, "agent", "portal")
             found = join(lab, "amal")
-            cost += cpu_seconds(lab) - before
+            cost += cpu_seconds(lab, NODE, "agent", "portal") - before
             alone.append(found["first_packet"]["p50"])
             leave(lab, "amal")
+        alone.sort()
         print(
             f"one phone, {RUNS} times: median {statistics.median(alone) * 1000:.0f} ms, p95 {p95(alone) * 1000:.0f} ms"
         )
         print(f"  processor time {cost / RUNS * 1000:.0f} ms each")
         crowd = [f"crowd-{number}" for number in range(CROWD)]
         lab.add_phones(NODE, crowd)
-        before = cpu_seconds(lab)
+        before = cpu_seconds(lab, NODE, "agent", "portal")
         found = join(lab, *crowd)
-        together = (cpu_seconds(lab) - before) / CROWD
+        together = (cpu_seconds(lab, NODE, "agent", "portal") - before) / CROWD
         first = found["first_packet"]
         print(
             f"{CROWD} at once: {found['failed']} failed, "

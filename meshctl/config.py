@@ -88,6 +88,7 @@ def load_hub(file: Path = DEFAULT_HUB) -> HubConfig:
         host, colon, port = address.rpartition(":")
         if not (colon and host and port.isdigit() and 0 <= int(port) < 65536):
             raise ConfigError(file, "listen.addresses", f"{address!r} is not host:port", 'Write "0.0.0.0:8090".')
+    _check_community(file, "fleet.community", config.fleet.community)
     if "://" not in config.database.url:
         fault = f"{config.database.url!r} is not a database URL"
         raise ConfigError(file, "database.url", fault, 'Write "sqlite:////var/lib/meshctl-hub/hub.db".')
@@ -211,13 +212,14 @@ def _check_mesh(file: Path, config: Config) -> None:
     if mesh.devices and not mesh.community:
         remedy = "Write the community's public key, as `meshctl community new` printed it."
         raise ConfigError(file, "mesh.community", "it is missing, so no roster could be believed", remedy)
-    if mesh.community and len(_key(mesh.community)) != 32:
-        remedy = "Write the community's public key, as `meshctl community new` printed it."
-        raise ConfigError(file, "mesh.community", "it is not the base64 of a 32-byte key", remedy)
+    _check_community(file, "mesh.community", mesh.community)
 
 
-def _key(text: str) -> bytes:
+def _check_community(file: Path, key: str, text: str) -> None:
     try:
-        return base64.b64decode(text, validate=True)
+        good = not text or len(base64.b64decode(text, validate=True)) == 32
     except ValueError:
-        return b""
+        good = False
+    if not good:
+        remedy = "Write the community's public key, as `meshctl community new` printed it."
+        raise ConfigError(file, key, "it is not the base64 of a 32-byte key", remedy)

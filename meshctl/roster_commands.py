@@ -19,7 +19,7 @@ from typing import Any
 import click
 from nacl.signing import SigningKey
 
-from meshctl.config import DEFAULT_NODE, load_node
+from meshctl.config import DEFAULT_NODE, Config, load_node
 from meshctl.enrolment import Facts, enrol, withdraw
 from meshctl.files import write_whole
 from meshctl.lists import (
@@ -129,16 +129,18 @@ def node_withdraw(name: str, file: Path, key_file: Path) -> None:
 
 
 @node.command("list")
-@click.option("--roster", "file", type=_path, help="The signed roster.  [default: ./roster.json, else the node's own]")
+@click.option(
+    "--roster", "file", type=_path, help="The signed roster.  [default: ./roster.json, else the one in force]"
+)
 @click.option("--community", help="The community's public key, or a file with it. Without: as the node's file says.")
 @click.option("--config", "config_file", type=_path, default=DEFAULT_NODE, show_default=True)
 @_json
 def node_list(file: Path | None, community: str | None, config_file: Path, as_json: bool) -> None:
     """Show the roster, and whether the community signed it."""
-    mesh = load_node(config_file).mesh if config_file.exists() else None
+    own = load_node(config_file) if config_file.exists() else None
     if file is None:
-        file = Path(mesh.roster) if mesh and not _ROSTER.exists() else _ROSTER
-    public = _public(community, "--community") if community else mesh.community if mesh else ""
+        file = _in_force(own) if own and not _ROSTER.exists() else _ROSTER
+    public = _public(community, "--community") if community else own.mesh.community if own else ""
     data = _content(file, "Name another with --roster, or make one with `meshctl node enrol`.")
     try:
         roster = read_roster(data, public) if public else read_unchecked_roster(data)
@@ -166,6 +168,12 @@ def _change(file: Path, key_file: Path, change: Callable[[Roster, str], Roster])
             except OSError as fault:
                 raise ListError("unwritable", f"{file}: {fault.strerror}. Name another place with --roster.") from None
     return before, after
+
+
+def _in_force(own: Config) -> Path:
+    """Return where the agent put the roster in force, or where the next one is brought to while it has none."""
+    published = Path(own.paths.run) / "roster.json"
+    return published if published.exists() else Path(own.mesh.roster)
 
 
 def _show(file: Path, roster: Roster, public: str) -> None:

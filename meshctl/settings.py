@@ -181,10 +181,15 @@ class Config:
 
 @dataclass(frozen=True)
 class Fleet:
-    """The network's name, the file of the nodes' public keys, and phones' prefixes, which see the public page only."""
+    """The network's name, whom the hub believes, and phones' prefixes, which see the public page only.
+
+    ``community`` is the base64 of the community's Ed25519 public key; ``roster`` the file of the signed
+    roster, by default where the agent of the hub's own board puts the newest one.
+    """
 
     name: str = "Neighbourhood network"
-    nodes: str = "/etc/meshctl/nodes.toml"
+    roster: str = "/run/meshctl/roster.json"
+    community: str = ""
     help: str = "Ask the neighbour who hosts the nearest box."
     neighbours: tuple[str, ...] = ()
 

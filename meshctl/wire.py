@@ -160,7 +160,7 @@ class LineTotal:
 class LinkState:
     """A link to the node ``to`` as this end sees it: never an address.
 
-    ``reach`` is the share of the far end's last 16 hellos that was heard, 0 to 1; ``cost`` is babel's
+    ``reach`` is the share of the far end's last hellos, 16 at most, that was heard, 0 to 1; ``cost`` is babel's
     cost of sending over it, 65535 where that cannot be; ``rtt_ms`` is ``None`` where nobody measures it.
     """
 

@@ -138,10 +138,14 @@ def test_on_a_node_its_own_configuration_says_what_to_show(desk: Desk, community
     desk.says("node", "enrol", "elm", "--pub", public("elm"))
     (desk.folder / "roster.json").rename(desk.folder / "own.json")
     (desk.folder / "meshctl.toml").write_text(
+        f'[paths]\nrun = "{desk.folder}/run"\n'
         '[node]\nname = "elm"\n[[access]]\ndevice = "br-lan"\nipv4 = "10.44.0.1/22"\nipv6 = "fd44::1/64"\n'
         f'[mesh]\ncommunity = "{community}"\nroster = "{desk.folder}/own.json"\n'
     )
     assert "own.json  version 1, signed by" in desk.says("node", "list", "--config", "meshctl.toml")
+    (desk.folder / "run").mkdir()
+    (desk.folder / "own.json").rename(desk.folder / "run" / "roster.json")
+    assert "run/roster.json  version 1, signed by" in desk.says("node", "list", "--config", "meshctl.toml")
 
 
 def test_many_hands_at_once_lose_no_node(desk: Desk, community: str) -> None:

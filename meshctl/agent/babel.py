@@ -57,8 +57,12 @@ class Neighbour:
 
     @property
     def reach_share(self) -> float:
-        """How much of the last 16 hellos was heard, 0 to 1. A new neighbour begins at a sixteenth."""
-        return self.reach.bit_count() / _HELLOS
+        """How much was heard of the last 16 hellos, or of those since its first where it is newer: 0 to 1.
+
+        The newest is the highest bit, so zeros at the low end are of a time before it was known.
+        """
+        unknown = (self.reach & -self.reach).bit_length() - 1 if self.reach else 0
+        return self.reach.bit_count() / (_HELLOS - unknown)
 
 
 @dataclass(frozen=True)
@@ -278,9 +282,12 @@ def _names(seen: Dump, roster: Roster) -> dict[str, str]:
 
 
 def _announced(seen: Dump) -> Iterator[tuple[str, str]]:
-    """Yield who announces what, this node included."""
+    """Yield who announces what, this node included.
+
+    A route that was taken back names the neighbour that took it back, not whose prefix it was.
+    """
     yield from ((one.prefix, seen.router) for one in seen.xroutes)
-    yield from ((route.prefix, route.router) for route in seen.routes)
+    yield from ((route.prefix, route.router) for route in seen.routes if route.refmetric < UNREACHABLE)
 
 
 def plain_device(name: str) -> str:

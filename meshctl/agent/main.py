@@ -88,6 +88,9 @@ class _Agent:
         on_stop(lambda: loop.call_soon_threadsafe(self._stop.set))
         self._members.load(self._copy, self._clock.read().monotonic)
         self._turns.merged = offloads(frame_devices(self._config))
+        if self._mesh is not None and self._mesh.lists.own is not None:
+            # Before the first rules: without the other nodes in them, what passes through here would be refused.
+            self._turns.enter_roster(self._mesh.lists.roster)
         self._turns.start()
         self._keep_copy()
         listener = (passed_sockets().get("agent") or [unix_listener(self._folder / "agent.sock")])[0]

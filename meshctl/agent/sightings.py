@@ -13,6 +13,9 @@ from typing import Literal
 Oddity = Literal["rogue-dhcp", "rogue-ra", "address-conflict"]
 
 _ARP, _IPV4, _IPV6 = 0x0806, 0x0800, 0x86DD
+_ARP_COMPLETE = 0x02
+"""ATF_COM of linux/if_arp.h: the hardware address is known."""
+
 _AGAIN = 60.0
 """Seconds after which a device that is still there is told of again."""
 
@@ -93,11 +96,28 @@ class Watcher:
         odd = self._oddity(frame, hardware, now)
         address = claimed_address(frame)
         pause = _SOON_AGAIN if _has_just_come(frame) else _AGAIN
-        if now - self.told.get((hardware, address), -_AGAIN) < pause:
+        if not self._is_new(hardware, address, now, pause):
             return Sighting(odd=odd)
+        return Sighting(hardware, address, odd)
+
+    def look_up(self, table: str, device: str, now: float) -> list[Sighting]:
+        """Return whom ``table``, the text of /proc/net/arp (proc(5)), knows on ``device`` and nobody was told of.
+
+        The kernel sees also the frames that were lost on their way here.
+        """
+        found = []
+        for address, _, flags, hardware, _, door in (line.split() for line in table.splitlines()[1:]):
+            is_whole = int(flags, 16) & _ARP_COMPLETE
+            if door == device and is_whole and self._is_new(hardware, address, now, _AGAIN):
+                found.append(Sighting(hardware, address))
+        return found
+
+    def _is_new(self, hardware: str, address: str | None, now: float, pause: float) -> bool:
+        if now - self.told.get((hardware, address), -_AGAIN) < pause:
+            return False
         self._forget(now)
         self.told[hardware, address] = now
-        return Sighting(hardware, address, odd)
+        return True
 
     def _oddity(self, frame: bytes, hardware: str, now: float) -> Oddity | None:
         kind = int.from_bytes(frame[12:14], "big")

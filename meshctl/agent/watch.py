@@ -18,7 +18,7 @@ from collections import deque
 from pathlib import Path
 
 from meshctl.agent.links import check_devices, own_addresses
-from meshctl.agent.sightings import Oddity, Own, Watcher, packed_filter
+from meshctl.agent.sightings import Oddity, Own, Sighting, Watcher, packed_filter
 from meshctl.config import Config
 from meshctl.service import notify, on_stop
 from meshctl.wire import encode_line
@@ -27,6 +27,11 @@ log = logging.getLogger(__name__)
 
 _SO_ATTACH_FILTER = 26
 _ETH_P_ALL = 0x0003
+_SOL_PACKET, _PACKET_STATISTICS, _PACKET_IGNORE_OUTGOING = 263, 6, 23
+_ROOM = 1 << 20
+"""Bytes that a tap asks to hold; the kernel gives at most what net.core.rmem_max allows."""
+
+_ARP_TABLE = Path("/proc/net/arp")
 _MOST_WAITING = 1000
 _RETRY = 1.0
 _PATIENCE = 5.0
@@ -50,6 +55,8 @@ def open_tap(device: str) -> socket.socket:
     program = packed_filter()
     held = ctypes.create_string_buffer(program)
     tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+    tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
+    tap.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
     tap.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program) // 8, ctypes.addressof(held)))
     tap.bind((device, _ETH_P_ALL))
     return tap
@@ -90,53 +97,87 @@ class Watch:
     def run(self) -> None:
         """Read and tell until stopped."""
         while not self._stopping:
-            for key, _ in self._selector.select(timeout=0.5):
-                assert isinstance(key.fileobj, socket.socket)
-                self._drain(key.fileobj, key.data)
+            # What came while the agent was told of others is told at once.
+            self._listen(0.0 if self._waiting and time.monotonic() >= self._retry_at else 0.5)
             self._tell(time.monotonic())
         for key in list(self._selector.get_map().values()):
             assert isinstance(key.fileobj, socket.socket)
             key.fileobj.close()
         self._selector.close()
 
+    def _listen(self, seconds: float) -> bool:
+        """Read what taps have, waiting at most so long for it; say whether the agent has answered too."""
+        answered = False
+        for key, _ in self._selector.select(seconds):
+            assert isinstance(key.fileobj, socket.socket)
+            if key.data is None:
+                answered = True
+            else:
+                self._drain(key.fileobj, key.data)
+        return answered
+
     def _drain(self, tap: socket.socket, watcher: Watcher) -> None:
         now = time.monotonic()
         if now - self._looked_at > _LOOK_AGAIN:
             self._looked_at = now
             for key in self._selector.get_map().values():
-                key.data.own = _own(key.fileobj.getsockname()[0])  # type: ignore[union-attr]
+                if key.data is not None:
+                    key.data.own = _own(key.fileobj.getsockname()[0])  # type: ignore[union-attr]
         for _ in range(256):
             try:
                 frame = tap.recv(2048)
             except BlockingIOError:
+                self._make_good(tap, watcher, now)
                 return
             except OSError as fault:
                 log.warning("the tap lost a frame: %s", fault)
                 return
             sighting = watcher.look(frame, now)
-            if sighting.seen:
-                told = {"verb": "seen", "hardware": sighting.seen, "address": sighting.address}
-                self._waiting.append(encode_line(told))
+            self._note(sighting)
             if sighting.odd and confirm(frame, sighting.odd):
                 self._waiting.append(encode_line({"verb": "hazard", "kind": sighting.odd}))
+
+    def _make_good(self, tap: socket.socket, watcher: Watcher, now: float) -> None:
+        """Look the senders of frames that the tap had no room for up in the kernel's table: it has heard them."""
+        _, lost = struct.unpack("II", tap.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
+        if lost:
+            log.info("the tap had no room for %d frames", lost)
+            for sighting in watcher.look_up(_ARP_TABLE.read_text(encoding="ascii"), tap.getsockname()[0], now):
+                self._note(sighting)
+
+    def _note(self, sighting: Sighting) -> None:
+        if sighting.seen:
+            told = {"verb": "seen", "hardware": sighting.seen, "address": sighting.address}
+            self._waiting.append(encode_line(told))
 
     def _tell(self, now: float) -> None:
         if not self._waiting or now < self._retry_at:
             return
-        told = b"".join(self._waiting)
+        told = list(self._waiting)
+        self._waiting.clear()
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
                 agent.settimeout(_PATIENCE)
                 agent.connect(str(self._config.socket))
-                agent.sendall(told)
+                agent.sendall(b"".join(told))
                 agent.shutdown(socket.SHUT_WR)
-                while agent.recv(65536):
-                    continue
+                self._await_end(agent, now + _PATIENCE)
         except OSError as fault:
             log.info("the agent does not answer: %s", fault)
             self._retry_at = now + _RETRY
-        else:
-            self._waiting.clear()
+            # A deque that is full drops at its other end: the newest stay.
+            self._waiting = deque([*told, *self._waiting], maxlen=_MOST_WAITING)
+
+    def _await_end(self, agent: socket.socket, deadline: float) -> None:
+        """Return once the agent has answered all; taps are read meanwhile, since it may be letting a crowd in."""
+        self._selector.register(agent, selectors.EVENT_READ, None)
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                if self._listen(left) and not agent.recv(65536):
+                    return
+        finally:
+            self._selector.unregister(agent)
+        raise TimeoutError(f"no answer within {_PATIENCE:g} s")
 
 
 def _watcher(device: str) -> Watcher:

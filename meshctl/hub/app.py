@@ -54,7 +54,7 @@ def _serve_nodes(app: Flask, intake: Intake, roster: Roster, clock: Callable[[],
         if request.mimetype != "application/json" or "Content-Encoding" in request.headers:
             raise UnsupportedMediaType("Send the batch as application/json, not encoded further.")
         body = request.get_data(cache=False)
-        return jsonify(intake.take(body, roster.keys(), clock()))
+        return jsonify(intake.take(body, roster.believed(), clock()))
 
 
 def _serve_health(app: Flask, store: Store) -> None:

@@ -36,11 +36,14 @@ def phones_of(config: HubConfig) -> list[Prefix]:
 def serve(
     app: Flask, store: Store, roster: Roster, tally: Tally, clock: Callable[[], float], phones: Sequence[Prefix]
 ) -> None:
-    """Put the dashboard at ``/`` and the nodes at ``/api/v1/nodes``; ``phones`` are prefixes that see neither."""
+    """Put the dashboard at ``/`` and the nodes at ``/api/v1/nodes``; ``phones`` are prefixes that see neither.
+
+    Nor do phones at any node of the roster, whose prefixes it says.
+    """
 
     def _from_a_phone() -> bool:
         peer = ipaddress.ip_address(str(request.remote_addr).partition("%")[0].removeprefix("::ffff:"))
-        return any(peer in prefix for prefix in phones)
+        return any(peer in prefix for prefix in (*phones, *roster.believed().prefixes))
 
     @app.get("/")
     def dashboard() -> BaseResponse | str:

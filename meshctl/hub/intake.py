@@ -9,12 +9,12 @@ import json
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from meshctl.hub.links import UNREACHABLE
-from meshctl.hub.roster import NodeKey
+from meshctl.hub.roster import Believed
 from meshctl.hub.store import Signed, Store
 from meshctl.model import DIRECTIONS, MeshctlError
 from meshctl.wire import Envelope, Health, WireError, decode_batch, decode_health
@@ -88,7 +88,7 @@ class Intake:
     def __init__(self, store: Store, tally: Tally, pace: Pace) -> None:
         self._store, self._tally, self._pace = store, tally, pace
 
-    def take(self, body: bytes, keys: Mapping[str, NodeKey], now: float) -> dict[str, Any]:
+    def take(self, body: bytes, believed: Believed, now: float) -> dict[str, Any]:
         """Hold what can be believed. Raises `WireError` for a body that is no batch, or `TooFastError`.
 
         ``accepted`` is what the hub holds now; ``duplicates`` of these it held before.
@@ -98,7 +98,7 @@ class Intake:
         refused: list[dict[str, Any]] = []
         for envelope in envelopes:
             try:
-                health = _verified(envelope, keys)
+                health = _verified(envelope, believed)
             except WireError as fault:
                 self._tally.add(fault.code)
                 refused.append({**_claimed(envelope), "reason": fault.code})
@@ -106,7 +106,7 @@ class Intake:
                 good.setdefault(envelope.node, []).append(health)
         for name, reports in good.items():
             self._pace.admit(name, len(reports), now)
-        signed = {name: Signed(keys[name].text, tuple(reports)) for name, reports in good.items()}
+        signed = {name: Signed(believed.keys[name].text, tuple(reports)) for name, reports in good.items()}
         duplicates = self._store.hold(signed, now) if signed else 0
         accepted = [[health.boot, health.sequence] for reports in good.values() for health in reports]
         return {"accepted": accepted, "duplicates": duplicates, "refused": refused}
@@ -126,11 +126,14 @@ def _read_batch(body: bytes) -> list[Envelope]:
     return envelopes
 
 
-def _verified(envelope: Envelope, keys: Mapping[str, NodeKey]) -> Health:
-    key = keys.get(envelope.node)
-    if key is None:
-        raise WireError("unknown-node", "no key is known for that name")
-    if not key.signed(envelope.payload, envelope.signature):
+def _verified(envelope: Envelope, believed: Believed) -> Health:
+    key = believed.keys.get(envelope.node)
+    if key is None or not key.signed(envelope.payload, envelope.signature):
+        gone = believed.withdrawn.get(envelope.node, ())
+        if any(old.signed(envelope.payload, envelope.signature) for old in gone):
+            raise WireError("withdrawn-node", "that node's key is withdrawn")
+        if key is None:
+            raise WireError("unknown-node", "no key is known for that name")
         raise WireError("bad-signature", "the signature is not by that node's key")
     health = decode_health(envelope.payload)
     if health.node != envelope.node:

@@ -30,7 +30,8 @@ LinkHealth = Literal["fine", "new", "poor", "down", "unknown"]
 class HeldLink:
     """A link as ``node`` last told it; one that it no longer tells is not ``up``.
 
-    ``since`` is when ``up`` last changed, ``poor`` when too few hellos began to be heard, in seconds since 1970.
+    ``since`` is when ``up`` last changed, ``poor`` when too few hellos began to be heard, in seconds since 1970;
+    one that was poor when it went down stays so until it is heard well.
     """
 
     node: str
@@ -93,13 +94,21 @@ def _held(node: str, key: LinkKey, before: HeldLink | None, link: LinkState | No
 
 
 def _poor_since(now: HeldLink, before: HeldLink | None, at: float) -> float | None:
-    """A link that just came hears few of sixteen hellos too: it is poor once it was well, or should be by now."""
-    if not now.up or now.reach >= POOR_SHARE:
+    """Since when too few hellos are heard; one that comes and goes is poor all the while.
+
+    One hello missed is much of the first few, so a link that just came is poor only if it stays so.
+    """
+    if not now.up:
+        return before.poor if before else None
+    if before is None or now.reach >= POOR_SHARE:
         return None
-    if before and before.poor is not None:
+    if not before.up and at - before.since >= SETTLING_SECONDS:
+        return None
+    if before.poor is not None:
         return before.poor
-    was_well = before is not None and before.up and before.reach >= POOR_SHARE
-    return at if was_well or at - now.since >= SETTLING_SECONDS else None
+    if not before.up:
+        return before.since
+    return at if before.reach >= POOR_SHARE or at - now.since >= SETTLING_SECONDS else None
 
 
 def merge(

@@ -19,6 +19,8 @@ from meshctl.hub.schema import open_engine
 from meshctl.hub.store import Store
 from meshctl.service import listen_tcp, notify, on_stop, passed_sockets
 
+_log = logging.getLogger(__name__)
+
 _THREADS = 4
 
 
@@ -26,10 +28,12 @@ def run(config: HubConfig) -> int:
     """Serve the hub; the exit code. Raises `MeshctlError` when it cannot start."""
     logging.basicConfig(format="%(name)s: %(message)s")
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue of one is no news
-    roster = Roster(Path(config.fleet.nodes))
     engine = open_engine(config.database.url)
     migrate(engine)
     store, tally = Store(engine), Tally()
+    roster = Roster(Path(config.fleet.roster), config.fleet.community, store)
+    if fault := roster.fault():
+        _log.warning("%s", fault)
     app = create_hub(store, roster, config, time.time, tally)
     sockets = passed_sockets().get("hub") or _listen(config)
     server = create_server(

@@ -1,26 +1,24 @@
-"""The nodes that the hub believes: names and Ed25519 public keys from the file ``fleet.nodes``.
+"""The nodes that the hub believes: those on the newest roster that the community signed.
 
-The file is a TOML table ``[nodes]`` of name = "base64 of 32 bytes". It is read again when it
-changes; while a changed file is faulty, the last good list stays in force and `fault` says why.
+The file ``fleet.roster`` is read again when it changes. The newest version ever seen is kept in the
+database, so that no older roster is believed again, not even after a restart.
 """
 
 from __future__ import annotations
 
 import base64
-import re
 import threading
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from meshctl.config import ConfigError
-
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+from meshctl import lists
+from meshctl.hub.store import Store
+from meshctl.rosterfile import RosterFile
 
 
 @dataclass(frozen=True)
@@ -38,81 +36,53 @@ class NodeKey:
         return True
 
 
-class Roster:
-    """The list in force. Safe to share between threads."""
+@dataclass(frozen=True)
+class Believed:
+    """Whom the hub believes at one moment, and whom it believed once and never will again, by name.
 
-    def __init__(self, file: Path) -> None:
-        """Read the file if it is there. Raises `ConfigError` when it is faulty."""
-        self._file = file
+    ``prefixes`` are those that the nodes give to phones.
+    """
+
+    keys: Mapping[str, NodeKey] = field(default_factory=dict)
+    withdrawn: Mapping[str, tuple[NodeKey, ...]] = field(default_factory=dict)
+    prefixes: tuple[lists.Prefix, ...] = ()
+
+
+class Roster:
+    """The roster in force. Safe to share between threads. Every question raises when the database does not answer."""
+
+    def __init__(self, file: Path, community: str, store: Store) -> None:
+        """Read nothing but the newest version that the database knows. ``community`` is base64, empty for none."""
+        self._community, self._store = community, store
+        self._file = RosterFile(file, community, store.list_version("roster", community))
         self._lock = threading.Lock()
-        self._stamp: tuple[int, ...] | None = None
-        self._keys: Mapping[str, NodeKey] = MappingProxyType({})
-        self._fault = ""
-        self._read(self._look())
+        self._known: lists.Roster | None = None
+        self._believed = Believed()
+
+    def believed(self) -> Believed:
+        """Whom the file as it is now lets us believe."""
+        with self._lock:
+            newest = self._file.look()
+            if newest is not None and newest is not self._known:
+                # On disk before anybody is believed by it.
+                self._store.note_list_version("roster", self._community, newest.version)
+                self._believed, self._known = _believed(newest), newest
+            return self._believed
 
     def keys(self) -> Mapping[str, NodeKey]:
-        """Names and keys as the file has them now."""
-        with self._lock:
-            self._refresh()
-            return self._keys
+        """Names and keys of the nodes in force."""
+        return self.believed().keys
 
     def fault(self) -> str:
         """Why the file is not in force, with the remedy; empty when it is."""
-        with self._lock:
-            self._refresh()
-            return self._fault
-
-    def _refresh(self) -> None:
-        stamp = self._look()
-        if stamp == self._stamp:
-            return
-        try:
-            self._read(stamp)
-        except ConfigError as fault:
-            self._stamp, self._fault = stamp, str(fault)
-
-    def _look(self) -> tuple[int, ...] | None:
-        try:
-            stat = self._file.stat()
-        except OSError:
-            return None
-        return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-
-    def _read(self, stamp: tuple[int, ...] | None) -> None:
-        if stamp is None:
-            missing = f"{self._file}: it cannot be read. Create it with a [nodes] table of each node's public key."
-            self._stamp, self._fault = None, missing
-            return
-        self._keys = MappingProxyType(read_roster(self._file))
-        self._stamp, self._fault = stamp, ""
+        self.believed()
+        return self._file.fault
 
 
-def read_roster(file: Path) -> dict[str, NodeKey]:
-    """Names and keys in a file. Raises `ConfigError`."""
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
-        raise ConfigError(file, "file", f"it cannot be read: {fault}", "Mend it; until then it has no effect.") from (
-            fault
-        )
-    for key in table:
-        if key != "nodes":
-            raise ConfigError(file, key, "unknown key", "Keep only the table [nodes].")
-    nodes = table.get("nodes", {})
-    if not isinstance(nodes, dict):
-        raise ConfigError(file, "nodes", "it is not a table", "Write [nodes].")
-    return {name: _node_key(file, name, text) for name, text in nodes.items()}
-
-
-def _node_key(file: Path, name: str, text: object) -> NodeKey:
-    if not _NAME.fullmatch(name):
-        remedy = "Use 1 to 32 lower-case letters, digits and inner hyphens."
-        raise ConfigError(file, f"nodes.{name}", "it is not a node name", remedy)
-    try:
-        raw = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
-    except ValueError:
-        raw = b""
-    if len(raw) != 32:
-        remedy = "Copy the one line of the node's node.pub."
-        raise ConfigError(file, f"nodes.{name}", "it is not the base64 of a 32-byte key", remedy)
-    return NodeKey(base64.b64encode(raw).decode())
+def _believed(roster: lists.Roster) -> Believed:
+    keys = {one.name: NodeKey(one.key) for one in roster.members}
+    withdrawn: dict[str, tuple[NodeKey, ...]] = {}
+    for gone in roster.withdrawn:
+        withdrawn[gone.name] = (*withdrawn.get(gone.name, ()), NodeKey(gone.key))
+    prefixes = tuple(prefix for one in roster.members for prefix in (one.interface4.network, one.interface6.network))
+    return Believed(MappingProxyType(keys), MappingProxyType(withdrawn), prefixes)

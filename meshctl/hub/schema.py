@@ -130,6 +130,15 @@ refusal = Table(
 )
 """How many reports were refused, by reason."""
 
+list_version = Table(
+    "list_version",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("signer", String(44), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+"""The newest version ever seen of a signed list; ``signer`` is the base64 of the public key it was signed with."""
+
 
 def open_engine(url: str) -> Engine:
     """Make an engine; connects at first use. Raises `MeshctlError` for a URL that cannot be used."""

@@ -117,6 +117,21 @@ class Store:
             rows = connection.execute(select(table.c.reason, table.c.count).order_by(table.c.reason))
             return {row[0]: row[1] for row in rows}
 
+    def list_version(self, kind: str, signer: str) -> int:
+        """The newest version ever noted of that list, 0 for none."""
+        table = schema.list_version
+        query = select(table.c.version).where(table.c.kind == kind, table.c.signer == signer)
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def note_list_version(self, kind: str, signer: str, version: int) -> None:
+        """That version was seen; what is noted never goes back."""
+        table = schema.list_version
+        with self._writing() as connection, connection.begin():
+            insert = _insert(connection, table).values(kind=kind, signer=signer, version=version)
+            newer, now = insert.excluded.version > table.c.version, {"version": insert.excluded.version}
+            connection.execute(insert.on_conflict_do_update(index_elements=["kind", "signer"], set_=now, where=newer))
+
     def purge(self, before: float) -> None:
         """Reports and hours older than that are gone, and links that went down before."""
         hour = int(before // HOUR)

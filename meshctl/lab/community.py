@@ -31,11 +31,6 @@ class Community:
         )  # fmt: skip
         self.roster = sign_roster(Roster(1, members), self._key)
 
-    @property
-    def node_keys(self) -> dict[str, str]:
-        """The nodes' public keys by name, in base64."""
-        return {name: _public(key) for name, key in self._nodes.items()}
-
     def keep(self, folder: Path) -> None:
         """Lay the community's key down for whoever signs a newer roster, its seed in base64."""
         _write(folder / KEY, _seed(self._key), 0o600)

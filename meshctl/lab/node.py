@@ -68,8 +68,8 @@ class Node:
         if self.table.hub:
             self.hub_state.mkdir(mode=0o700)
             os.chown(self.hub_state, users["hub"], users["hub"])
-            (self.etc / "hub.toml").write_text(toml_text(hub_tables(self.table, topology, self.hub_state)), "utf-8")
-            (self.etc / "nodes.toml").write_text(toml_text({"nodes": community.node_keys}), encoding="ascii")
+            hub = hub_tables(self.table, topology, self.hub_state, self.run / "roster.json", community.public)
+            (self.etc / "hub.toml").write_text(toml_text(hub), encoding="utf-8")
         for program in ("dnsmasq", *(["babeld"] if self.devices else [])):
             (self.etc / f"{program}.conf").write_text(self._config(program), encoding="utf-8")
         self._sysctls = self._config("sysctl")

@@ -45,15 +45,20 @@ def node_tables(
     }
 
 
-def hub_tables(table: NodeTable, topology: Topology, state: Path) -> Tables:
-    """The hub's hub.toml; phones of every node are told apart from its maintainers."""
+def hub_tables(table: NodeTable, topology: Topology, state: Path, roster: Path, community: str) -> Tables:
+    """The hub's hub.toml; phones of every node are told apart from its maintainers.
+
+    ``roster`` is where the agent beside it puts the newest one.
+    """
     name = table.network.get("name")
     prefixes = [str(ipaddress.ip_interface(one).network) for node in topology.node for one in (node.ipv4, node.ipv6)]
     return {
-        "fleet": {"nodes": str(ETC / "nodes.toml"), "neighbours": prefixes, **({"name": name} if name else {})},
+        "fleet": {
+            "roster": str(roster), "community": community, "neighbours": prefixes, **({"name": name} if name else {}),
+        },
         "listen": {"addresses": [f"[::]:{HUB_PORT}"]},
         "database": {"url": f"sqlite:///{state / 'hub.db'}"},
-    }
+    }  # fmt: skip
 
 
 def hub_url(topology: Topology) -> str:

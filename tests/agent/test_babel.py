@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -52,17 +53,34 @@ def test_a_dump_is_read_whole() -> None:
         Neighbour("fe80::3", "yew", 0xFFF0, 96, 96, 96),
         Neighbour("fe80::1", "elm", 0xFFFF, 96, 96, 96, 0.412),
     )
-    assert [one.reach_share for one in seen.neighbours] == [0.75, 1.0]
+    assert [one.reach_share for one in seen.neighbours] == [1.0, 1.0]
     assert len(seen.routes) == 4
     assert seen.default_route(4) == Route("0.0.0.0/0", True, ELM, 96, 0, "fe80::1", "elm", "0.0.0.0/0")
     assert seen.default_route(6) is not None
     assert [one.prefix for one in seen.xroutes] == ["10.44.4.1/32"]
 
 
+@pytest.mark.parametrize(
+    ("reach", "share"),
+    [
+        (0xFFFF, 1.0),
+        (0x0FFF, 0.75),
+        (0xFF0F, 0.75),
+        (0x8000, 1.0),
+        (0xFFC0, 1.0),
+        (0xB400, 4 / 6),
+        (0, 0.0),
+        (1, 1 / 16),
+    ],
+)
+def test_hellos_of_before_a_neighbour_was_known_are_not_missed(reach: int, share: float) -> None:
+    assert Neighbour("fe80::1", "m", reach, 96, 96, 96).reach_share == share
+
+
 def test_neighbours_are_told_by_their_names_and_never_by_their_addresses() -> None:
     told = links(parse(OAK_SAYS), ROSTER, "oak")
 
-    assert told == (LinkState("elm", "elm", 1.0, 96, 0.41), LinkState("yew", "yew", 0.75, 96))
+    assert told == (LinkState("elm", "elm", 1.0, 96, 0.41), LinkState("yew", "yew", 1.0, 96))
     assert "fe80" not in repr(told)
     assert gateway_in_use(parse(OAK_SAYS), ROSTER) == "elm"
     assert next_hop(parse(OAK_SAYS), ROSTER) == "elm"
@@ -75,6 +93,15 @@ def test_a_route_that_is_installed_but_leads_nowhere_is_no_way_out() -> None:
     assert gateway_in_use(seen, ROSTER) is None
     assert next_hop(seen, ROSTER) is None
     assert links(seen, ROSTER, "yew") == (LinkState("oak", "mb", 14 / 16, babel.UNREACHABLE),)
+
+
+def test_a_neighbour_that_takes_anothers_prefix_back_is_still_itself() -> None:
+    # As babeld 1.12.1 has it after a cut between oak and yew, both next to elm: under the router-id of who says so.
+    heard = Neighbour("fe80::2", "m", 0xFFFF, 96, 96, 96)
+    taken_back = Route("10.44.8.0/22", False, OAK, babel.UNREACHABLE, babel.UNREACHABLE, "fe80::2", "m", "0.0.0.0/0")
+    own = Route("10.44.4.0/22", True, OAK, 96, 0, "fe80::2", "m", "0.0.0.0/0")
+    for routes in ((taken_back, own), (own, taken_back)):
+        assert [one.to for one in links(Dump(ELM, (heard,), routes), ROSTER, "elm")] == ["oak"]
 
 
 def test_a_neighbour_that_the_roster_does_not_have_is_no_link() -> None:
@@ -258,3 +285,29 @@ def test_a_real_cut_ends_link_and_gateway_at_both_ends(mesh: Street) -> None:
 
     ip("-n", mesh.space("oak"), "link", "set", "dev", "yew", "up")
     mesh.wait("yew", lambda one: gateway_in_use(one, ROSTER) == "elm")
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> Iterator[Street]:
+    """elm - oak - yew - elm."""
+    with street(NAMES, tmp_path) as place:
+        for one, other in (("elm", "oak"), ("oak", "yew"), ("yew", "elm")):
+            place.cable(one, other)
+        for name in NAMES:
+            place.start(name, [other for other in NAMES if other != name])
+        yield place
+
+
+@pytest.mark.kernel
+def test_a_real_cut_elsewhere_leaves_the_others_their_names(ring: Street) -> None:
+    def detour(one: Dump) -> bool:
+        return any(0 < route.refmetric < babel.UNREACHABLE and route.device == "yew" for route in one.routes)
+
+    def taken_back(one: Dump) -> bool:
+        return any(route.refmetric == babel.UNREACHABLE and route.device == "yew" for route in one.routes)
+
+    ring.wait("elm", lambda one: len(links(one, ROSTER, "elm")) == 2 and detour(one))
+    ip("-n", ring.space("yew"), "link", "set", "dev", "oak", "down")
+    after = ring.wait("elm", taken_back)
+
+    assert [(one.to, one.device) for one in links(after, ROSTER, "elm")] == [("oak", "oak"), ("yew", "yew")]

@@ -52,7 +52,7 @@ def test_links_gateway_and_way_out_are_told_by_name(tmp_path: Path) -> None:
     facts, around = asyncio.run(with_babeld(tmp_path, roster()))
 
     assert facts == {"roster": Fact(True, 7.0, "version"), "babel": Fact(True, 2.0, "nodes heard")}
-    assert around.links == (LinkState("elm", "elm", 1.0, 96, 0.41), LinkState("yew", "yew", 0.75, 96))
+    assert around.links == (LinkState("elm", "elm", 1.0, 96, 0.41), LinkState("yew", "yew", 1.0, 96))
     assert (around.gateway, around.via) == ("elm", "elm")
 
 

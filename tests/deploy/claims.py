@@ -7,27 +7,38 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tests.deploy.machine import Machine
 from tests.deploy.play import NAME, Playbook
 from tests.deploy.steps import claim, step, until
+from tests.deploy.steward import Steward
 from tests.deploy.street import (
+    ACCESS4,
+    ACCESS6,
     BOARD_MANAGEMENT,
     INTERNET4,
     INTERNET6,
+    NEXT4,
+    NEXT6,
     NODE4,
     PAGE,
     PHONE_HARDWARE,
     Street,
 )
 
-SERVICES = ("agent", "watch", "portal", "hub", "dnsmasq")
+SERVICES = ("agent", "watch", "portal", "hub", "dnsmasq", "babeld")
 SOCKETS = ("agent", "portal", "captive", "hub")
 PORTAL = "mesh.home"
 HUB = f"http://{BOARD_MANAGEMENT}:8090"
 
+_FIRST_REPORT = (
+    "import sqlite3; hub = sqlite3.connect('file:/var/lib/meshctl-hub/hub.db?mode=ro', uri=True); "
+    "print(*hub.execute('SELECT MIN(sequence) FROM report').fetchone())"
+)
+
 _NET_ADMIN, _NET_RAW = 1 << 12, 1 << 13
-_CAPABILITIES = {"agent": _NET_ADMIN, "watch": _NET_RAW, "portal": 0, "hub": 0}
+_CAPABILITIES = {"agent": _NET_ADMIN, "babeld": _NET_ADMIN, "watch": _NET_RAW, "portal": 0, "hub": 0}
 _EXPOSURE_LIMIT = {"portal": 2.5, "hub": 2.5}
 
 
@@ -90,12 +101,44 @@ def phone_joins(street: Street) -> None:
         claim(all(street.pings("phone", to) for to in (INTERNET4, INTERNET6)), "no echo comes back")
 
 
+def nodes_next_door_are_routed_to(street: Street) -> None:
+    """babeld sets routes to the prefixes of the node next door, and that one learns ours and the way out."""
+    with step("babeld routes to the node next door, and back") as now:
+        for place, prefixes in (("board", (NEXT4, NEXT6)), ("next", (ACCESS4, ACCESS6, "0.0.0.0/0", "::/0"))):
+            for prefix in prefixes:
+                until(lambda p=place, to=prefix: street.routes(p, to), bool, f"{place} has a route to {prefix}", 60)  # type: ignore[misc]
+        now.say(street.routes("board", NEXT4).strip())
+
+
+def only_enrolled_nodes_are_believed(street: Street, machine: Machine, playbook: Playbook, steward: Steward) -> None:
+    """The hub refuses the node until the steward has enrolled it, and then has its first report too."""
+    with step("the hub does not believe a node that nobody enrolled") as now:
+        refused = until(lambda: _overview(street).get("refused", {}), lambda r: "unknown-node" in r, "it is refused")
+        claim(_reported_boot(street) == 0, "it is believed")
+        now.say(f"refused: {refused}")
+    with step("the steward enrols it as the playbook said, and the playbook brings the roster") as now:
+        words = playbook.enrolment()
+        now.say(steward.enrol(*words).strip())
+        services = ("agent", "hub")
+        before = [_property(machine, name, "MainPID") for name in services]
+        claim(playbook.run().changed == 1, f"more than the roster changed: {playbook.changed()}")
+        claim([_property(machine, name, "MainPID") for name in services] == before, "a service was restarted")
+    with step("the hub has every report since its first"):
+        until(lambda: _reported_boot(street), bool, "the node is believed")
+        first = ["python3", "-c", _FIRST_REPORT]
+        until(
+            lambda: machine.inside(*first).strip(), lambda number: number == "1", "the first report that the hub holds"
+        )
+
+
 def hub_lists_the_node(street: Street, after_boot: int = 0) -> int:
     """The hub accepts what the node reports since ``after_boot``; return the boot that it reports from."""
     with step("the hub has accepted the node's report and shows it") as now:
         boot = until(lambda: _reported_boot(street), lambda boot: boot > after_boot, f"a boot later than {after_boot}")
         claim(NAME in street.get(None, f"{HUB}/"), "the dashboard does not show the node")
         claim(street.head(None, f"{HUB}/public").startswith("200"), "there is no public page")
+        seen = street.head("phone", f"http://{NODE4}:8090/")
+        claim(seen == f"303 http://{NODE4}:8090/public", f"the phone is shown the dashboard: {seen}")
         now.say(f"boot {boot}")
     return boot
 
@@ -131,6 +174,11 @@ def going_back_and_forth_keeps_the_phone_online(street: Street, machine: Machine
     with step("no packet was lost meanwhile") as now:
         now.say(lost[0])
         claim(", 0% packet loss" in lost[0], lost[0])
+
+
+def _overview(street: Street) -> dict[str, Any]:
+    text = street.get(None, f"{HUB}/?json")
+    return dict(json.loads(text)) if text else {}
 
 
 @contextmanager

@@ -16,7 +16,7 @@ ON_THE_CARD = (
     "ca-certificates dbus iproute2 iputils-ping netbase openssh-server procps python3 python3-apt sudo systemd"
     " systemd-sysv udev"
 )
-ASKED_FOR = "conntrack dnsmasq-base ethtool nftables python3-venv"
+ASKED_FOR = "babeld conntrack dnsmasq-base ethtool nftables python3-venv"
 """What the roles install. The machine has no way out, so apt finds these and what they need in a folder."""
 
 VOLUNTEER = "volunteer"

@@ -13,6 +13,7 @@ from tests.deploy.image import Image
 from tests.deploy.machine import Machine
 from tests.deploy.play import Playbook
 from tests.deploy.steps import StepError, claim, last_lines, run, step, until
+from tests.deploy.steward import Steward
 from tests.deploy.street import Street
 
 
@@ -23,9 +24,10 @@ def main() -> int:
     _own_run_folder()
     street = Street(arguments.folder)
     machine = Machine(Image(arguments.root, arguments.packages), arguments.folder)
-    playbook = Playbook(machine, arguments.folder, arguments.bundles)
     try:
-        _tell(street, machine, playbook)
+        steward = Steward(arguments.python, arguments.folder)
+        playbook = Playbook(machine, arguments.folder, arguments.bundles, steward)
+        _tell(street, machine, playbook, steward)
         if arguments.stay:
             _stay(machine)
     except KeyboardInterrupt:
@@ -37,7 +39,7 @@ def main() -> int:
     return 0
 
 
-def _tell(street: Street, machine: Machine, playbook: Playbook) -> None:
+def _tell(street: Street, machine: Machine, playbook: Playbook, steward: Steward) -> None:
     with step("build the street: a laptop, an internet, a phone"):
         street.build()
     with step("boot a fresh Debian 12") as now:
@@ -58,7 +60,9 @@ def _tell(street: Street, machine: Machine, playbook: Playbook) -> None:
         claim(recap.changed == 0, f"the second run changed: {playbook.changed()}")
     claims.services_run(machine)
     claims.services_have_only_what_they_need(machine)
+    claims.nodes_next_door_are_routed_to(street)
     claims.phone_joins(street)
+    claims.only_enrolled_nodes_are_believed(street, machine, playbook, steward)
     boot = claims.hub_lists_the_node(street)
     claims.nothing_about_phones_is_on_the_card(machine)
     key = machine.inside("cat", "/var/lib/meshctl/node.pub")
@@ -69,6 +73,7 @@ def _tell(street: Street, machine: Machine, playbook: Playbook) -> None:
         now.say(machine.boot())
     claim(machine.inside("cat", "/var/lib/meshctl/node.pub") == key, "the node has lost its key")
     claims.services_run(machine)
+    claims.nodes_next_door_are_routed_to(street)
     claims.phone_joins(street)
     claims.hub_lists_the_node(street, after_boot=boot)
     claims.going_back_and_forth_keeps_the_phone_online(street, machine, playbook)
@@ -99,6 +104,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("folder", "root", "packages", "bundles"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--python", required=True)
     parser.add_argument("--stay", action="store_true")
     return parser.parse_args()
 

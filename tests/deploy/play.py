@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.deploy.image import VOLUNTEER
 from tests.deploy.machine import Machine
 from tests.deploy.steps import StepError, last_lines
+from tests.deploy.steward import Steward
 from tests.deploy.street import BOARD_MANAGEMENT, INTERNET4, NODE4, NODE6
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -29,6 +30,8 @@ VARIABLES = {
     "node_line": {"name": "home", "device": "wan0", "down_mbit": 50, "up_mbit": 10},
     "node_resolver_upstream": [INTERNET4],
     "node_tick_seconds": 2,
+    "node_mesh_devices": ["mesh0"],
+    "node_mesh_hello_seconds": 1,
     "node_hub_url": "http://127.0.0.1:8090",
     "node_report_seconds": REPORT_SECONDS,
     "hub_fleet_name": "Elm Street network",
@@ -48,9 +51,9 @@ class Recap:
 class Playbook:
     """site.yml for one board that is node and hub."""
 
-    def __init__(self, machine: Machine, folder: Path, bundles: Path) -> None:
+    def __init__(self, machine: Machine, folder: Path, bundles: Path, steward: Steward) -> None:
         self.folder, self.bundles, self.runs = folder, bundles, 0
-        self._inventory(machine)
+        self._inventory(machine, steward)
 
     def run(self, *options: str) -> Recap:
         """Run it; raise `StepError` with the end of its report when a task fails."""
@@ -81,12 +84,22 @@ class Playbook:
                 changed.append(task)
         return "; ".join(changed)
 
-    def _inventory(self, machine: Machine) -> None:
+    def enrolment(self) -> list[str]:
+        """Return what the last run said that a steward should type, from the node's name on."""
+        log = " ".join((self.folder / f"ansible-{self.runs}.log").read_text(encoding="utf-8").split())
+        said = re.search(r"meshctl node enrol (.+?) --roster", log)
+        if said is None:
+            raise StepError("the playbook does not say how to enrol the node")
+        return said[1].split()
+
+    def _inventory(self, machine: Machine, steward: Steward) -> None:
         host = {
             "ansible_host": BOARD_MANAGEMENT,
             "ansible_user": VOLUNTEER,
             "ansible_ssh_common_args": " ".join(machine.ssh_options()),
             **VARIABLES,
+            "meshctl_community": steward.public,
+            "meshctl_roster": str(steward.roster),
         }
         inventory = {"nodes": {"hosts": {NAME: host}}, "hubs": {"hosts": {NAME: {}}}}
         (self.folder / "hosts.json").write_text(json.dumps(inventory), encoding="utf-8")

@@ -24,6 +24,7 @@ from tests.deploy.steps import StepError, run, step
 PROJECT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = PROJECT / ".venv.deploy"
 PROGRAMS = {
+    "babeld": "babeld",
     "mmdebstrap": "mmdebstrap",
     "systemd-nspawn": "systemd-container",
     "apt-ftparchive": "apt-utils",
@@ -72,7 +73,12 @@ def _prepare_and_tell(folder: Path, arguments: argparse.Namespace) -> int:
             _lint(python, folder)
     image = fetch_image(cache_folder())
     story = [python, "-m", "tests.deploy.inside", f"--folder={folder}", f"--bundles={folder / 'bundle'}"]
-    story += [f"--root={image.root}", f"--packages={image.packages}", *(["--stay"] if arguments.stay else [])]
+    story += [
+        f"--python={sys.executable}",
+        f"--root={image.root}",
+        f"--packages={image.packages}",
+        *(["--stay"] if arguments.stay else []),
+    ]
     return _tell(story)
 
 

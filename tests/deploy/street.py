@@ -1,10 +1,13 @@
-"""What stands around the machine: a volunteer's laptop, a small internet, and a phone, each its own namespace.
+"""What stands around the machine: a volunteer's laptop, a small internet, a phone and another node's babeld.
+
+Each has its own namespace.
 
 The volunteer's laptop is the namespace that the story runs in.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +20,17 @@ BOARD4, BOARD6 = "203.0.113.2", "2001:db8:ffff::2"
 NODE4, NODE6 = "10.44.0.1", "2001:db8:44::1"
 PREFIX6 = "2001:db8:44::"
 PHONE_HARDWARE = "02:00:5e:00:53:07"
+ACCESS4, ACCESS6 = "10.44.0.0/22", "2001:db8:44::/64"
+NEXT4, NEXT6 = "10.45.0.0/22", "2001:db8:45::/64"
+"""The prefixes that phones at the node next door have."""
 PAGE = "This is the internet.\n"
+
+_NEXT_DOOR = f"""interface mesh0 type wired hello-interval 1
+redistribute ip {NEXT4} allow
+redistribute ip {NEXT6} allow
+redistribute local deny
+redistribute deny
+"""
 
 _LEASE = """#!/bin/sh
 case "$1" in bound | renew)
@@ -37,22 +50,24 @@ class Street:
 
     def build(self) -> None:
         """Make the internet and the phone, and plug the board in."""
-        for name in ("internet", "phone"):
+        for name in ("internet", "phone", "next"):
             run(["ip", "netns", "add", name])
             run(["ip", *_at(name), "link", "set", "lo", "up"])
         self.plug_board()
         pages = self.folder / "pages"
         pages.mkdir()
         (pages / "index.html").write_text(PAGE, encoding="utf-8")
+        self._raise_next_door()
         self._serve([sys.executable, "-m", "http.server", "--bind", "::", "--directory", str(pages), "80"])
         answers = [f"--address=/#/{address}" for address in (INTERNET4, INTERNET6)]
         self._serve(["dnsmasq", "--no-daemon", "--conf-file=", "--no-resolv", "--no-hosts", "--user=root", *answers])
         until(lambda: self.get("internet", f"http://{INTERNET4}/"), lambda page: page == PAGE, "the internet answers")
 
     def plug_board(self) -> None:
-        """Make the board's namespace and its cables: management, uplink, and the port of an access point."""
+        """Make the board's namespace and its cables: management, uplink, an access point's port, the node next door."""
         run(["ip", "netns", "add", "board"])
-        for near, name, far in ((None, "laptop0", "mgmt0"), ("internet", "eth0", "wan0"), ("phone", "eth0", "lan0")):
+        cables = [(None, "laptop0", "mgmt0"), ("internet", "eth0", "wan0"), ("phone", "eth0", "lan0")]
+        for near, name, far in (*cables, ("next", "mesh0", "mesh0")):
             run(["ip", *_at(near), "link", "add", name, "type", "veth", "peer", "name", far, "netns", "board"])
             run(["ip", *_at("board"), "link", "set", far, "up"])
         run(["ip", *_at("phone"), "link", "set", "eth0", "address", PHONE_HARDWARE])
@@ -65,6 +80,7 @@ class Street:
         run(["ip", *_at("board"), "-6", "route", "add", "default", "via", INTERNET6])
         run(["ip", *_at("internet"), "-6", "route", "replace", f"{PREFIX6}/64", "via", BOARD6])
         run(["ip", *_at("phone"), "link", "set", "eth0", "up"])
+        run(["ip", *_at("next"), "link", "set", "mesh0", "up"])
 
     def unplug_board(self) -> None:
         """Take the board's namespace away with all the kernel held in it, as losing power does."""
@@ -108,10 +124,23 @@ class Street:
         """Return what a name server says about a name."""
         return run([*_inside(place), "busybox", "nslookup", name, server], check=False)
 
-    def _serve(self, command: list[str]) -> None:
-        log = (self.folder / "internet.log").open("ab")
+    def routes(self, place: str, prefix: str) -> str:
+        """Return the routes that babeld set to a prefix in a namespace."""
+        return run(["ip", *_at(place), "-6" if ":" in prefix else "-4", "route", "show", prefix, "proto", "babel"])
+
+    def _raise_next_door(self) -> None:
+        _address_of_a_bridge(
+            "next", str(ipaddress.ip_network(NEXT4)[1]) + "/22", str(ipaddress.ip_network(NEXT6)[1]) + "/64"
+        )
+        config = self.folder / "babeld.conf"
+        config.write_text(_NEXT_DOOR, encoding="utf-8")
+        state = str(self.folder / "babeld.state")
+        self._serve(["babeld", "-c", str(config), "-S", state, "-I", "", "-L", "/dev/null"], "next")
+
+    def _serve(self, command: list[str], place: str = "internet") -> None:
+        log = (self.folder / f"{place}.log").open("ab")
         with log:
-            self._servers.append(subprocess.Popen([*_inside("internet"), *command], stdout=log, stderr=log))
+            self._servers.append(subprocess.Popen([*_inside(place), *command], stdout=log, stderr=log))
 
 
 def _at(place: str | None) -> list[str]:
@@ -120,6 +149,11 @@ def _at(place: str | None) -> list[str]:
 
 def _inside(place: str | None) -> list[str]:
     return ["ip", "netns", "exec", place] if place else []
+
+
+def _address_of_a_bridge(place: str, *addresses: str) -> None:
+    run(["ip", *_at(place), "link", "add", "br-lan", "type", "bridge"])
+    _address(place, "br-lan", *addresses)
 
 
 def _address(place: str | None, device: str, *addresses: str) -> None:

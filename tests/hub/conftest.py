@@ -21,6 +21,7 @@ from meshctl.hub.schema import open_engine
 from meshctl.hub.store import Store
 from tests.hub.engines import postgresql
 from tests.hub.fleet import Board, Clock, write_roster
+from tests.rosters import PUBLIC
 
 _numbers = itertools.count(1)
 
@@ -80,14 +81,14 @@ def farm() -> Board:
 
 @pytest.fixture
 def roster_file(tmp_path: Path, elm: Board, farm: Board) -> Path:
-    file = tmp_path / "nodes.toml"
+    file = tmp_path / "roster.json"
     write_roster(file, [elm, farm])
     return file
 
 
 @pytest.fixture
-def roster(roster_file: Path) -> Roster:
-    return Roster(roster_file)
+def roster(roster_file: Path, store: Store) -> Roster:
+    return Roster(roster_file, PUBLIC, store)
 
 
 @pytest.fixture

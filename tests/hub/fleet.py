@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from nacl.signing import SigningKey
 
+from meshctl.lists import Roster, Tombstone, sign_roster
 from meshctl.wire import Envelope, Fact, Health, LineTotal, LinkState, encode_batch, encode_health
+from tests import rosters
 
 NOON = 1_800_000_000.0 - 1_800_000_000.0 % 86_400 + 43_200
 WELL = {"temperature": Fact(ok=True, value=41.0, unit="°C")}
@@ -75,5 +78,15 @@ def link(to: str, reach: float = 1.0, cost: int = 96, device: str = "mesh0", rtt
     return LinkState(to, device, reach, cost, rtt_ms)
 
 
-def write_roster(file: Path, boards: Iterable[Board]) -> None:
-    file.write_text("[nodes]\n" + "".join(f'{board.name} = "{board.public}"\n' for board in boards))
+_versions = itertools.count(1)
+
+
+def write_roster(file: Path, boards: Iterable[Board], withdrawn: Iterable[Board] = (), version: int = 0) -> bytes:
+    """Sign a roster, newer than all before unless ``version`` says otherwise, and put it there."""
+    members = tuple(rosters.member(at, board.name, key=board.public) for at, board in enumerate(boards, start=1))
+    gone = tuple(Tombstone(board.name, 1000 + at, board.public) for at, board in enumerate(withdrawn))
+    signed = sign_roster(Roster(version or next(_versions), members, gone), rosters.COMMUNITY)
+    fresh = file.with_suffix(".new")
+    fresh.write_bytes(signed)
+    fresh.replace(file)
+    return signed

@@ -7,6 +7,7 @@ import json
 import os
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +17,10 @@ from hypothesis import strategies as st
 
 from meshctl.hub.intake import BATCH_LIMIT, BODY_LIMIT, Pace, Tally, TooFastError, _verified
 from meshctl.hub.latest import advance
-from meshctl.hub.roster import NodeKey
+from meshctl.hub.roster import Believed, NodeKey
 from meshctl.hub.store import Store
 from meshctl.wire import Envelope, Fact, Health, WireError, encode_batch, encode_health
-from tests.hub.fleet import NOON, Board, Clock, carried, link
+from tests.hub.fleet import NOON, Board, Clock, carried, link, write_roster
 
 JSON = "application/json"
 
@@ -51,6 +52,36 @@ def test_one_bad_report_does_not_spoil_its_batch(
     tally.flush(store)
     assert store.refusals() == {"bad-signature": 1, "unknown-node": 1}
     assert tally.pending() == {}
+
+
+def reason(client: FlaskClient, board: Board) -> str:
+    _, reply = post(client, board.batch(board.health()))
+    return str(reply["refused"][0]["reason"]) if reply["refused"] else "taken"
+
+
+def test_a_withdrawn_node_is_refused_from_the_next_look_on(
+    client: FlaskClient, elm: Board, farm: Board, roster_file: Path, store: Store, tally: Tally
+) -> None:
+    assert (reason(client, elm), reason(client, farm)) == ("taken", "taken")
+    before = roster_file.read_bytes()
+    write_roster(roster_file, [farm], withdrawn=[elm])
+    assert (reason(client, elm), reason(client, farm)) == ("withdrawn-node", "taken")
+    roster_file.write_bytes(before)  # somebody shows the roster that still had it
+    assert (reason(client, elm), reason(client, farm)) == ("withdrawn-node", "taken")
+    tally.flush(store)
+    assert store.refusals() == {"withdrawn-node": 2}
+
+
+def test_a_name_that_another_board_took_over_is_the_new_boards_alone(
+    client: FlaskClient, elm: Board, roster_file: Path
+) -> None:
+    heir, stranger = Board("elm", seed=2), Board("elm", seed=3)
+    write_roster(roster_file, [], withdrawn=[elm])
+    assert (reason(client, elm), reason(client, heir)) == ("withdrawn-node", "unknown-node")
+    write_roster(roster_file, [heir], withdrawn=[elm])
+    assert (reason(client, elm), reason(client, heir), reason(client, stranger)) == (
+        "withdrawn-node", "taken", "bad-signature",
+    )  # fmt: skip
 
 
 def test_a_report_speaks_for_its_own_node_only(client: FlaskClient, elm: Board, farm: Board) -> None:
@@ -123,7 +154,7 @@ def test_whatever_is_signed_is_either_a_report_or_refused(odd: Any) -> None:
     plain = json.loads(encode_health(board.health()))
     payload = json.dumps({**plain, **odd} if isinstance(odd, dict) else odd).encode()
     try:
-        health = _verified(board.sign_bytes(payload), {"elm": NodeKey(board.public)})
+        health = _verified(board.sign_bytes(payload), Believed({"elm": NodeKey(board.public)}))
     except WireError:
         return
     advance(board.public, None, {}, [health], NOON)

@@ -100,7 +100,7 @@ def test_a_cut_link_is_down_since_it_was_lost_and_fine_after_it_healed(street: S
     assert "yew has no gateway since" in street.page
     assert street.sentence == "Three things need you. 1 of 3 nodes is fine."
     street.clock.at += MINUTE
-    street.report("elm", link("oak", reach=0.25))
+    street.report("elm", link("oak"))
     assert "elm – oak new since" in street.page  # noqa: RUF001
     street.fine()
     assert "elm – oak fine since" in street.page  # noqa: RUF001

@@ -72,6 +72,12 @@ def test_a_link_that_comes_up_is_not_poor_unless_it_never_gets_well() -> None:
     assert poor_by([0.1, 0.4, 0.4, 0.4], SETTLING_SECONDS / 2) == [None, None, SETTLING_SECONDS, SETTLING_SECONDS]
 
 
+def test_a_link_that_comes_and_goes_is_poor_all_the_while() -> None:
+    assert poor_by([1.0, 0.0, 0.6, 0.0, 0.5, 1.0]) == [None, None, 1.0, 1.0, 1.0, None]
+    assert poor_by([1.0, 0.0, 0.6], SETTLING_SECONDS) == [None, None, None]
+    assert poor_by([1.0, 0.0, 1.0]) == [None, None, None]
+
+
 def test_both_ends_are_one_row() -> None:
     assert view(held("oak", "elm", cost=98, reach=0.9375, rtt_ms=0.5), held("elm", "oak", since=OLD - 30)) == LinkView(
         ("elm", "oak"), "fine", OLD, (End("elm", 1.0, 96, None), End("oak", 0.9375, 98, 0.5))

@@ -96,9 +96,9 @@ def test_a_list_that_cannot_be_used_is_the_first_thing_to_do(
 ) -> None:
     report(client, elm, elm.health())
     report(client, farm, farm.health())
-    roster_file.write_text("[nodes")  # type: ignore[attr-defined]
+    roster_file.write_text("{")  # type: ignore[attr-defined]
     assert sentence(client) == "One thing needs you. All nodes report."
-    assert "nodes.toml" in client.get("/").text
+    assert "roster.json" in client.get("/").text
 
 
 def test_a_clock_that_is_not_trusted_is_shown_with_its_uncertainty(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from flask.testing import FlaskClient
 
 from meshctl.config import ConfigError, Fleet, HubConfig
 from meshctl.hub.app import create_hub
@@ -24,6 +25,12 @@ def test_a_phone_is_led_to_the_public_page(
     assert (led.status_code, led.location) == (303, instead)
     assert client.get(page, environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code == 200
     assert client.get("/public", environ_base={"REMOTE_ADDR": peer}).status_code == 200
+
+
+@pytest.mark.parametrize("peer", ["10.44.4.9", "::ffff:10.44.8.9", "fd44:0:0:1::5", "fd44:0:0:2::5"])
+def test_a_phone_at_any_node_of_the_roster_is_one_without_being_told(client: FlaskClient, peer: str) -> None:
+    assert client.get("/", environ_base={"REMOTE_ADDR": peer}).location == "/public"
+    assert client.get("/", environ_base={"REMOTE_ADDR": "10.44.0.9"}).status_code == 200
 
 
 def test_a_prefix_that_is_none_stops_the_hub_at_start(store: Store, roster: Roster, tally: Tally, clock: Clock) -> None:

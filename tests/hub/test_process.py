@@ -18,6 +18,7 @@ import psutil
 
 from tests.hub.conftest import MakeUrl
 from tests.hub.fleet import Board, carried, write_roster
+from tests.rosters import PUBLIC
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,10 +40,11 @@ class Running:
 
 
 def write_config(folder: Path, url: str, *boards: Board) -> Path:
-    write_roster(folder / "nodes.toml", boards)
+    write_roster(folder / "roster.json", boards)
     file = folder / "hub.toml"
     file.write_text(
-        f'[fleet]\nnodes = "{folder}/nodes.toml"\n[listen]\naddresses = ["127.0.0.1:0"]\n[database]\nurl = "{url}"\n'
+        f'[fleet]\nroster = "{folder}/roster.json"\ncommunity = "{PUBLIC}"\n'
+        f'[listen]\naddresses = ["127.0.0.1:0"]\n[database]\nurl = "{url}"\n'
     )
     return file
 
@@ -111,13 +113,31 @@ def start_wrongly(config: Path) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_a_faulty_list_of_nodes_stops_the_start(tmp_path: Path) -> None:
+def test_a_communitys_key_that_is_none_stops_the_start(tmp_path: Path) -> None:
     config = write_config(tmp_path, f"sqlite:///{tmp_path}/hub.db")
-    (tmp_path / "nodes.toml").write_text('[nodes]\nelm = "short"\n')
+    config.write_text(config.read_text().replace(PUBLIC, "short"))
     code, words = start_wrongly(config)
     assert code == 2
-    assert "nodes.elm" in words
+    assert "fleet.community" in words
+    assert "meshctl community new" in words
     assert not (tmp_path / "hub.db").exists()
+
+
+def test_an_older_roster_is_not_believed_after_a_restart_either(tmp_path: Path, elm: Board, farm: Board) -> None:
+    config = write_config(tmp_path, f"sqlite:///{tmp_path}/hub.db", elm)
+    older = (tmp_path / "roster.json").read_bytes()
+    with running(config, tmp_path) as hub:
+        assert '"refused":[]' in hub.post(elm.batch(elm.health()))
+        write_roster(tmp_path / "roster.json", [farm], withdrawn=[elm])
+        assert "withdrawn-node" in hub.post(elm.batch(elm.health(sequence=2)))
+    (tmp_path / "roster.json").write_bytes(older)
+    (tmp_path / "notify").unlink()
+    with running(config, tmp_path) as hub:
+        assert "unknown-node" in hub.post(elm.batch(elm.health(sequence=3)))
+        assert "was seen before" in hub.get("/")
+        write_roster(tmp_path / "roster.json", [farm], withdrawn=[elm])
+        assert "withdrawn-node" in hub.post(elm.batch(elm.health(sequence=3)))
+        assert '"refused":[]' in hub.post(farm.batch(farm.health()))
 
 
 def test_an_address_that_is_taken_stops_the_start(tmp_path: Path) -> None:

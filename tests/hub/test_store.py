@@ -80,6 +80,14 @@ def test_refusals_add_up(store: Store) -> None:
     assert store.refusals() == {"bad-signature": 5, "unknown-node": 1}
 
 
+def test_a_lists_version_never_goes_back_and_is_each_signers_own(store: Store) -> None:
+    assert store.list_version("roster", "elm") == 0
+    for version in (3, 5, 4):
+        store.note_list_version("roster", "elm", version)
+    store.note_list_version("roster", "oak", 1)
+    assert (store.list_version("roster", "elm"), store.list_version("roster", "oak")) == (5, 1)
+
+
 def test_two_copies_of_the_hub_hold_the_same_batch_once(store: Store, make_url: MakeUrl, elm: Board) -> None:
     url = store._engine.url
     other = Store(open_engine(url.render_as_string(hide_password=False)))

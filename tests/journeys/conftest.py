@@ -120,6 +120,11 @@ class Street:
         mesh = self.ask("status", on=name)["mesh"]
         return bool(mesh["day_key"]) and all(peer["up"] for peer in mesh["peers"])
 
+    def is_announced(self, phone: str) -> bool:
+        """Whether the gateway holds a mark for a phone's IPv4 address."""
+        shown = self.run(NODE, "nft", "list map inet meshctl announced4", check=True)[1]
+        return f"{self.lab.member(phone)['ipv4']} :" in shown
+
     def online(self, phone: str) -> bool:
         """Whether a phone's own probe says that it is online, over both families."""
         urls = (f"http://{SITE4}/generate_204", f"http://[{SITE6}]/generate_204")

@@ -52,6 +52,7 @@ def test_its_ledger_counts_each_byte_once(ring: Street) -> None:
 
 def test_a_neighbour_sees_the_gateways_truth_on_the_page_of_his_own_node(ring: Street) -> None:
     ring.home("o-1")
+    time.sleep(TICK)
     assert ring.fetch("o-1", f"http://{SITE4}/bytes/2000000") == "200 2000000"
     time.sleep(2 * TICK)
     page = ring.run("o-1", "curl", "-sS", f"http://{ring.portal('o-1')}/share", check=True)[1]

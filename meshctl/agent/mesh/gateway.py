@@ -26,6 +26,8 @@ class Gateway:
     ) -> None:
         self._config, self._store, self._turns, self._keys, self._view = config, store, turns, keys, view
         self.leases = Leases()
+        self.told = False
+        """Whether any node has announced something since this agent began."""
         self._known: tuple[tuple[str, ...], dict[str, int]] = ((), {})
 
     def take(self, member: Member, message: Message, now: float) -> bool:
@@ -37,6 +39,7 @@ class Gateway:
             raise ChannelError("garbage", "an announcement is a list of address and mark")
         told = {str(address): hexadecimal({"mark": mark}, "mark", 8) for address, mark in pairs}
         dropped = [str(one) for one in rows(message, "drop", MOST_ADDRESSES)]
+        self.told = True
         return self.leases.take(member, told, dropped, now, whole=flag(message, "whole"))
 
     def lapse(self, roster: Roster, now: float) -> bool:

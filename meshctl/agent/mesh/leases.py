@@ -7,7 +7,7 @@ other one is a guest's.
 
 from __future__ import annotations
 
-import ipaddress
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -47,25 +47,29 @@ class Leases:
         Addresses outside the node's prefixes are ignored and counted in ``outside``.
         """
         held = self._told.setdefault(member.name, Told())
-        before = dict(held.marks)
-        marks = {} if whole else dict(before)
-        for address in dropped:
-            marks.pop(address, None)
+        inside = _Inside(member)
+        fresh: dict[str, str] = {}
         for address, mark in told.items():
-            inside = _canonical(address, member)
-            if inside is None:
+            known = inside.canonical(address)
+            if known is None:
                 self.outside += 1
             else:
-                marks[inside] = mark
-        if len(marks) > MOST_ADDRESSES:
+                fresh[known] = mark
+        # Only what is said counts, never all that is held: a message costs the same among few addresses and thousands.
+        gone = {one for one in (held.marks if whole else dropped) if one in held.marks and one not in fresh}
+        changed = {address: mark for address, mark in fresh.items() if held.marks.get(address) != mark}
+        if len(held.marks) - len(gone) + sum(1 for address in changed if address not in held.marks) > MOST_ADDRESSES:
             raise ChannelError("oversized", f"{member.name} announces more than {MOST_ADDRESSES} addresses")
-        for address, mark in marks.items():
+        for address, mark in changed.items():
             # A guest's mark changes daily; its share in the kernel goes on.
-            former = before.get(address)
-            if former is not None and former != mark and former in self._guests and mark not in self._guests:
+            former = held.marks.get(address)
+            if former in self._guests and mark not in self._guests:
                 self._guests[mark] = self._guests.pop(former)
-        held.marks, held.heard = marks, now
-        return marks != before
+        for address in gone:
+            del held.marks[address]
+        held.marks.update(changed)
+        held.heard = now
+        return bool(gone or changed)
 
     def heard(self, node: str, now: float) -> None:
         """Note that a node is still there."""
@@ -112,10 +116,23 @@ class Leases:
         return self._guests[mark]
 
 
-def _canonical(address: str, member: Member) -> str | None:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return None
-    own = member.interface4 if found.version == 4 else member.interface6
-    return str(found) if found in own.network and found != own.ip else None
+class _Inside:
+    """Tells the addresses that are in a node's prefixes and not its own; quick, since anybody's mistake is read."""
+
+    def __init__(self, member: Member) -> None:
+        self._prefixes = {}
+        for family, own in ((socket.AF_INET, member.interface4), (socket.AF_INET6, member.interface6)):
+            shift = own.network.max_prefixlen - own.network.prefixlen
+            self._prefixes[family] = shift, int(own.ip) >> shift, own.packed
+
+    def canonical(self, address: str) -> str | None:
+        """Return an address as the kernel writes it, or ``None`` for one that the node has no say about."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            packed = socket.inet_pton(family, address)
+        except (OSError, ValueError):
+            return None
+        shift, prefix, own = self._prefixes[family]
+        if int.from_bytes(packed, "big") >> shift != prefix or packed == own:
+            return None
+        return socket.inet_ntop(family, packed)

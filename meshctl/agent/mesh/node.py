@@ -28,7 +28,7 @@ from meshctl.agent.mesh.membership import Membership
 from meshctl.agent.mesh.sessions import Post, Sessions
 from meshctl.agent.mesh.shapes import flag, rows, text
 from meshctl.agent.mesh.shelf import Shelf
-from meshctl.agent.mesh.soon import Soon
+from meshctl.agent.mesh.soon import Soon, tolerate
 from meshctl.agent.mesh.use import UseReport, take_use
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
@@ -115,7 +115,7 @@ class Mesh:
         self.membership.turn(self._turns.addresses, now)
         lost = now - self._started > LIFETIME
         self.membership.roaming.records.purge(now, self._ring.keys.names(), all_keys_known=lost)
-        if (roster is not None and self._gateway.lapse(roster, now)) or not self._gateway.leases.count():
+        if (roster is not None and self._gateway.lapse(roster, now)) or not self._gateway.told:
             self._soon.ask("resolve", self._resolve)
         self._announce()
         self._tell_line()
@@ -209,7 +209,7 @@ class Mesh:
         self._tell_line_to(peer)
 
     def _hear_list(self, peer: str, kind: str, body: object) -> None:
-        if not isinstance(body, str):
+        if not isinstance(body, str) or not body.isascii():
             raise ChannelError("garbage", f"{peer} sent a list that is none")
         try:
             if kind == "roster" and self.lists.take_roster(body.encode()):
@@ -251,7 +251,7 @@ class Mesh:
         self._sessions.meet(others)
         names = {one.name for one in others}
         self._news = {name: one for name, one in self._news.items() if name in names}
-        self._turns.enter_roster(roster if own else None)
+        tolerate(lambda: self._turns.enter_roster(roster if own else None))
         self._gateway.lapse(roster, self._now())
         self._soon.ask("resolve", self._resolve)
 
@@ -277,7 +277,7 @@ class Mesh:
             self.announcer.announce(self._roster(), self._name, self._now())
 
     def _resolve(self) -> None:
-        if not self._gateway.leases.count() and self._now() - self._started < _SPOKEN_WITHIN:
+        if not self._gateway.told and self._now() - self._started < _SPOKEN_WITHIN:
             # What a former agent was told holds until the others have had time to say it again.
             return
         self._gateway.resolve()

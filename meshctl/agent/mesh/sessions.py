@@ -71,7 +71,9 @@ class Sessions:
 
     async def listen(self, host: str = "::") -> asyncio.Server:
         """Begin to let other nodes in, over IPv6 and IPv4 unless ``host`` says one address."""
-        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        # With the protocol named, asyncio lets small messages out at once (TCP_NODELAY); else they wait for an ACK.
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if ":" in host:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)

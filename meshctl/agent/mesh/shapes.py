@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from meshctl.agent.mesh.channel import ChannelError
 
 _LARGEST = 2**62
+_HEXADECIMAL = re.compile(r"[0-9a-f]*")
 
 
 def bad_shape(what: str) -> ChannelError:
@@ -26,7 +28,7 @@ def text(table: Any, key: str, longest: int) -> str:
 def hexadecimal(table: Any, key: str, octets: int) -> str:
     """Return so many octets in lower-case hex. Raises `ChannelError`."""
     value = text(table, key, octets * 2)
-    if len(value) != octets * 2 or any(digit not in "0123456789abcdef" for digit in value):
+    if len(value) != octets * 2 or not _HEXADECIMAL.fullmatch(value):
         raise bad_shape(key)
     return value
 
@@ -34,9 +36,12 @@ def hexadecimal(table: Any, key: str, octets: int) -> str:
 def number(table: Any, key: str) -> float:
     """Return a finite number that is not negative. Raises `ChannelError`."""
     value = table.get(key) if isinstance(table, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise bad_shape(key)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise bad_shape(key) from None
 
 
 def integer(table: Any, key: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from meshctl.agent.mesh.channel import ChannelError, Message
-from meshctl.agent.mesh.shapes import flag, integer, rows
+from meshctl.agent.mesh.shapes import flag, integer, rows, text
 from meshctl.agent.mesh.shelf import Shelf
 from meshctl.agent.store import Store
 from meshctl.model import DIRECTIONS
@@ -19,7 +19,8 @@ def take_use(shelf: Shelf, owner: str, message: Message) -> None:
     for row in rows(message, "rows", _MOST_ROWS):
         if not isinstance(row, list) or len(row) != 4 or row[1] not in DIRECTIONS:
             raise ChannelError("garbage", "use is a list of line, direction, household and bytes")
-        told[str(row[0])[:64], str(row[1]), str(row[2])[:16]] = integer({"bytes": row[3]}, "bytes")
+        line, household = text({"line": row[0]}, "line", 64), text({"household": row[2]}, "household", 16)
+        told[line, str(row[1]), household] = integer({"bytes": row[3]}, "bytes")
     stamp = integer(message, "boot"), integer(message, "sequence")
     shelf.take_use(owner, stamp, told, whole=flag(message, "whole"))
 

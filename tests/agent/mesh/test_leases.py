@@ -41,6 +41,9 @@ def test_one_household_at_two_nodes_has_one_mark() -> None:
         "",
         "oak",
         "2001:db8:45::1",
+        "2001:db8:45::7%br-lan",
+        "10.45.0.7\0",
+        "\ud800",
     ],
 )
 def test_an_address_outside_the_nodes_prefixes_is_ignored_and_counted(address: str) -> None:
@@ -57,6 +60,20 @@ def test_a_withdrawn_address_is_gone() -> None:
     assert list(leases.resolve({HOME: 0x10})) == ["10.45.0.8"]
     assert leases.take(OAK, {}, [], 2.0, whole=True)
     assert leases.resolve({}) == {}
+
+
+def test_an_address_counts_as_the_kernel_writes_it() -> None:
+    leases = Leases()
+    leases.take(OAK, {"2001:DB8:45:0:0::07": HOME}, [], 0.0, whole=True)
+    assert not leases.take(OAK, {"2001:db8:45::7": HOME}, [], 1.0, whole=True)
+    assert leases.of("oak") == {"2001:db8:45::7": HOME}
+
+
+def test_an_address_that_is_withdrawn_and_announced_at_once_stays() -> None:
+    leases = Leases()
+    leases.take(OAK, {"10.45.0.7": HOME}, [], 0.0, whole=True)
+    assert leases.take(OAK, {"10.45.0.7": GUEST}, ["10.45.0.7", "10.45.0.7", "10.45.0.8"], 1.0, whole=False)
+    assert leases.of("oak") == {"10.45.0.7": GUEST}
 
 
 def test_a_guests_share_goes_on_when_its_mark_changes_for_the_day() -> None:

@@ -1,0 +1,142 @@
+"""A crowd that returns or roams, beside joining anew; and the cost of announcements that nobody may make."""
+
+from __future__ import annotations
+
+import json
+import signal
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.inside.foe import IN_ONE_MESSAGE
+from bench.inside.lab import cpu_seconds, is_settled, p95, ring, status, until
+from meshctl.lab.handle import Lab
+
+TARGET, ACTOR = "elm", "ash"
+CROWD, COUNT = "crowd", 250
+WINDOW = 2.5
+BAD = {
+    "garbage": "garbage bytes",
+    "stranger": "a node that is on no roster",
+    "foreign": "a node's name, signed by another key",
+    "recording": "a recorded channel once more",
+    "oversized": "a frame of 4 GB after a good greeting",
+    "shape": "a malformed message after a good greeting",
+    "outside": f"{IN_ONE_MESSAGE} addresses out of prefix",
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """How often something was announced, and what each cost the agent, in seconds of processor time."""
+
+    done: int
+    each: float
+
+
+def announce(lab: Lab, kind: str, **words: object) -> int:
+    """Let `ACTOR` announce something to `TARGET`; return how often it did."""
+    nodes = {name: lab.member(name) for name in (TARGET, ACTOR)}
+    roster = Path(nodes[TARGET]["config"]).parent / "roster.json"
+    given = {"me": ACTOR, "state": nodes[ACTOR]["state"], "run": nodes[ACTOR]["run"], "roster": roster,
+             "target": TARGET, **words}  # fmt: skip
+    options = [f"--{name}={value}" for name, value in given.items()]
+    return int(lab.module("bench.inside.foe", kind, *options)["done"])
+
+
+def measure(lab: Lab, kind: str, idle: float) -> Cost:
+    """Announce for a while; ``idle`` is the processor time that the agent takes by itself, by the second."""
+    began, before = time.monotonic(), cpu_seconds(lab, TARGET, "agent")
+    done = announce(lab, kind, seconds=WINDOW)
+    took, spent = time.monotonic() - began, cpu_seconds(lab, TARGET, "agent") - before
+    return Cost(done, (spent - idle * took) / done)
+
+
+def idle_rate(lab: Lab, seconds: float) -> float:
+    began, before = time.monotonic(), cpu_seconds(lab, TARGET, "agent")
+    time.sleep(seconds)
+    return (cpu_seconds(lab, TARGET, "agent") - before) / (time.monotonic() - began)
+
+
+def state(lab: Lab) -> dict[str, Any]:
+    """All of `TARGET` that an announcement could change."""
+    told = status(lab, TARGET)
+    names = ("roster", "roll", "enrolled", "fault", "day_key", "day_keys", "remembered", "announced", "leases")
+    found: dict[str, Any] = {name: told["mesh"][name] for name in names}
+    found |= {name: told[name] for name in ("joined", "homes", "guests")}
+    table = json.loads(lab.exec(TARGET, ["nft", "-j", "list", "table", "inet", "meshctl"]).stdout)["nftables"]
+    maps = {entry["map"]["name"]: entry["map"].get("elem", []) for entry in table if "map" in entry}
+    return found | {name: maps[name] for name in ("member", "announced4", "announced6")}
+
+
+def refused(lab: Lab) -> dict[str, int]:
+    found: dict[str, int] = status(lab, TARGET)["mesh"]["refused"]
+    return found
+
+
+def bad_announcements(lab: Lab) -> None:
+    lab.kill(ACTOR, "agent", signal.SIGSTOP)
+    idle = idle_rate(lab, 2 * WINDOW)
+    good = measure(lab, "good", idle)
+    announce(lab, "empty", count=1)
+    before, counts = state(lab), refused(lab)
+    print(f"one good announcement, brought to the kernel: {good.each * 1000:.2f} ms of the agent's processor time")
+    print(f"{'bad announcements':<44}{'sent':>6}{'ms each':>9}{'of good':>9}  refused as")
+    for kind, words in BAD.items():
+        cost = measure(lab, kind, idle)
+        now = refused(lab)
+        codes = ", ".join(f"{now[c] - counts.get(c, 0)} {c}" for c in now if now[c] != counts.get(c, 0))
+        print(f"  {words:<42}{cost.done:>6}{cost.each * 1000:>9.3f}{cost.each / good.each:>9.3f}  {codes}")
+        counts = now
+    after = state(lab)
+    lab.kill(ACTOR, "agent", signal.SIGCONT)
+    changed = [name for name in before if before[name] != after[name]]
+    print(f"  state changed by all of them: {', '.join(changed) or 'none'}")
+
+
+def arrive(lab: Lab, node: str, *words: str) -> list[float]:
+    """Let the whole crowd send its first packets at a node, or join there; return the waits, in order."""
+    found = lab.module("bench.inside.crowd", CROWD, f"--node={lab.member(node)['ipv4']}/22", f"--count={COUNT}", *words)
+    if found["failed"]:
+        print(f"  {found['failed']} of {COUNT} were not answered in time")
+    return list(found["waits"])
+
+
+def is_back(lab: Lab, node: str) -> bool:
+    return is_settled(lab, node) and status(lab, node)["mesh"]["remembered"] >= COUNT
+
+
+def returning_crowd(lab: Lab) -> None:
+    lab.add_phones("oak", [CROWD], "static")
+    joined = arrive(lab, "oak", f"--join={lab.member('oak')['run']}/agent.sock")
+    tell("join anew at oak, all at once", joined, joined)
+    until(lambda: is_back(lab, "elm") and is_back(lab, "ash"), 10)
+    lab.power_off("oak")
+    lab.power_on("oak")
+    took = until(lambda: is_back(lab, "oak"), 30)
+    lab.wait_ready()
+    print(f"  oak lost its power: {took:.1f} s after it was given back, it has the key of the day and all tokens")
+    tell("re-admitted at oak with their first packets", arrive(lab, "oak"), joined)
+    until(lambda: is_back(lab, "ash"), 10)
+    lab.roam(CROWD, "ash", wait=False)
+    lab.wait_ready()
+    tell("roamed to ash, first packets there", arrive(lab, "ash"), joined)
+
+
+def tell(what: str, waits: list[float], joined: list[float]) -> None:
+    median, most = statistics.median(waits), p95(waits)
+    times = f"median {median * 1000:.0f} ms, p95 {most * 1000:.0f} ms, max {waits[-1] * 1000:.0f} ms"
+    print(f"  {what:<44} {times}; {median / statistics.median(joined):.2f} of joining anew")
+
+
+def main() -> None:
+    with ring() as lab:
+        print(f"{COUNT} devices, from the first packet (or the click) of each to its first answer from the internet")
+        returning_crowd(lab)
+        bad_announcements(lab)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The ring comes up, and a neighbour joins at a node that has no uplink."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Iterator
+
+from meshctl.lab.story.stage import GATEWAY, NODES, SITE4, SITE6, Claim, Story
+
+PROBE = "http://connectivitycheck.gstatic.com/generate_204"
+
+
+def ring(story: Story) -> Iterator[Claim]:
+    """Three agents meet and hold the same lists and the same key."""
+    phones = story.phones()
+    both = [phone for phone in phones if phone["ipv4"] and phone["ipv6"]]
+    yield Claim(f"{len(both)} of {len(phones)} phones at 3 nodes have an IPv4 and an IPv6 address", both == phones)
+    story.say("until the agents have met")
+    story.until("every agent meets the others", lambda: all(story.meets_all(name) for name in NODES), 30)
+    held = {name: story.mesh(name) for name in NODES}
+    reached = sum(peer["up"] for mesh in held.values() for peer in mesh["peers"])
+    yield Claim(f"{reached} of 6 encrypted channels between the agents of {', '.join(NODES)} are open", reached == 6)
+    lists = {(mesh["roster"], mesh["roll"], mesh["day_key"]) for mesh in held.values()}
+    roster, roll, key = next(iter(lists))
+    yield Claim(f"all three hold roster {roster}, roll {roll} and key of the day {key}", len(lists) == 1)
+
+
+def join(story: Story) -> Iterator[Claim]:
+    """A visitor is shown the door; one button, and he is online; the gateway knows what it needs and no more."""
+    sent = [story.curl("bo", f"-{f}", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", PROBE) for f in "46"]
+    shown = all(word.startswith("302 http://mesh.home") for word in sent)
+    yield Claim(f"bo's own probe at oak says over IPv4 and IPv6: {sent[0]}", shown)
+    began = time.monotonic()
+    first = story.join("bo", portal=story.portal("bo"))["phones"]["bo"]["first_packet"]
+    # The first packet of an address is when the gateway must know it.
+    online = story.online("bo")
+    took = f"{first * 1000:.0f} ms after the click" if first else "never"
+    yield Claim(f"one button: his first packet is through the mesh {took}", first is not None and first <= 0.5)
+    known = story.until("the gateway hears of bo", lambda: knows(story, *story.addresses("bo")), 10)
+    known = time.monotonic() - began if known else known
+    wanted = len(story.addresses("bo"))
+    yield Claim(f"elm, the gateway, knows all {wanted} addresses of his {known:.1f} s after the click", known <= 2)
+    found = traces(story, "bo")
+    told = ", ".join(found) or "in no table and no file there"
+    yield Claim(f"his hardware address is {told}", not found)
+    sizes = [story.curl("bo", "-o", "/dev/null", "-w", "%{size_download}", f"http://{site}/bytes/1000000")
+             for site in (SITE4, f"[{SITE6}]")]  # fmt: skip
+    yield Claim(
+        f"he is online: IPv4 {int(sizes[0]):,} bytes, IPv6 {int(sizes[1]):,} bytes",
+        online and sizes == ["1000000"] * 2,
+    )
+
+
+def knows(story: Story, *addresses: str) -> bool:
+    """Whether the gateway's kernel has a mark for every one of these addresses."""
+    shown = "".join(
+        story.lab.exec(GATEWAY, ["nft", "list", "map", "inet", "meshctl", f"announced{family}"], check=False).stdout
+        for family in "46"
+    )
+    words = {word.strip("{},") for word in shown.split()}
+    return bool(addresses) and all(str(ipaddress.ip_address(one)) in words for one in addresses)
+
+
+def traces(story: Story, phone: str) -> list[str]:
+    """Where on the gateway a phone's hardware address is: its tables, its folder in RAM, its disk."""
+    hardware = str(story.lab.member(phone)["hardware"])
+    digits = hardware.replace(":", "")
+    raw = "".join(f"\\x{digits[at : at + 2]}" for at in range(0, 12, 2))
+    node = story.lab.member(GATEWAY)
+    words = ["env", "LC_ALL=C", "grep", "-rlaiP", f"{hardware}|{digits}|{raw}", str(node["run"]), str(node["state"])]
+    files = story.lab.exec(GATEWAY, words, check=False).stdout.split()
+    ruleset = story.lab.exec(GATEWAY, ["nft", "list", "ruleset"]).stdout
+    return [*files, *(["its nft table"] if hardware in ruleset.lower() else [])]

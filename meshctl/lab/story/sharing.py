@@ -1,0 +1,53 @@
+"""Homes behind different nodes share one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshctl.lab.story.stage import LINE, SITE6, SITES, Claim, Story, apart, jain
+
+
+def home(story: Story) -> Iterator[Claim]:
+    """A household made on the hub's node is one household at every node."""
+    made = story.node("household", "add")
+    story.homes |= dict.fromkeys(("dora", "emi"), made["handle"])
+    times = {phone: story.link(phone, made["pass"]) for phone in ("dora", "emi")}
+    shown = [made["handle"] in story.curl(phone, f"http://{story.portal(phone)}/share") for phone in times]
+    yield Claim(
+        f"made at elm, its pass works at oak after {times['dora']:.1f} s and at ash after {times['emi']:.1f} s",
+        max(times.values()) <= 2 and all(shown),
+    )
+    story.add_home("amal")
+    story.say("while dora at oak, emi at ash and amal at elm fill the line")
+    found = story.flows("dora=2", "emi=2", "amal=1", "--to", SITE6, "--seconds", "3", "--warmup", "2")
+    dora, emi, amal = (found["phones"][name]["frames"] * 8 / found["seconds"] / 1e6 for name in ("dora", "emi", "amal"))
+    share = (dora + emi) / (dora + emi + amal)
+    yield Claim(
+        f"it has one share: dora {dora:.2f} + emi {emi:.2f} = {share:.1%} of {found['mbit']:.1f} Mbit/s, "
+        f"as much as amal's home {amal:.2f}",
+        abs(share - 0.5) <= 0.025,
+    )
+
+
+def fair(story: Story) -> Iterator[Claim]:
+    """Homes behind three nodes have equal shares whatever they do, and the ledger has each byte once."""
+    story.add_home("chidi")
+    story.turn()
+    phones = {"amal": ("amal",), "dora": ("dora", "emi"), "chidi": ("chidi",)}
+    before = {one: (story.received(*phones[one]), story.carried(story.homes[one])) for one in phones}
+    for family, site in SITES:
+        story.say(f"while 8 flows at oak meet one at elm and one at ash over {family}")
+        found = story.flows("amal=1", "dora=8", "chidi=1", "--to", site, "--seconds", "3", "--warmup", "2")
+        shares = [found["phones"][name]["frames"] * 8 / found["seconds"] / 1e6 for name in ("amal", "dora", "chidi")]
+        index, use = jain(shares), found["mbit"] / LINE
+        told = f"elm {shares[0]:.2f}, oak {shares[1]:.2f} with 8 flows, ash {shares[2]:.2f} Mbit/s"
+        yield Claim(f"{family}: {told} (Jain {index:.4f}, line {use:.1%} used)", index >= 0.99 and use >= 0.95)
+    story.turn()
+    counted = [story.received(*phones[one]) - before[one][0] for one in phones]
+    written = [story.carried(story.homes[one]) - before[one][1] for one in phones]
+    worst = max(apart(one, other) for one, other in zip(written, counted, strict=True))
+    yield Claim(
+        f"the phones counted {sum(counted):,} bytes, the ledger {sum(written):,}; "
+        f"no home is more than {worst:.2%} apart",
+        worst <= 0.01,
+    )

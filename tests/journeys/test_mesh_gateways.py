@@ -1,0 +1,85 @@
+"""Two gateways, one network: each shares its own line, and one stands in for the other."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from meshctl.lab.handle import raise_lab
+from tests.journeys.conftest import SITE4, SITE6, TICK, Street, link, node, phones
+
+TWO = "".join((
+    node("elm", 20, hub=True), node("oak", 10), node("ash"), link("elm", "oak"), link("oak", "ash"), link("ash", "elm"),
+    phones("e", "elm", 1), phones("o", "oak", 1), phones("a", "ash", 2),
+))  # fmt: skip
+GATEWAYS = ("elm", "oak")
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+    file: Path = tmp_path_factory.mktemp("topology") / "two.toml"
+    file.write_text(TWO, encoding="utf-8")
+    with raise_lab(file, f"t{secrets.token_hex(3)}") as lab:
+        street = Street(lab)
+        street.until(lambda: all(street.meets_all(name) for name in ("elm", "oak", "ash")), 30)
+        yield street
+
+
+def announced(two: Street, gateway: str, phone: str) -> bool:
+    shown = two.run(gateway, "nft", "list map inet meshctl announced4", check=True)[1]
+    return f"{two.lab.member(phone)['ipv4']} :" in shown
+
+
+def test_both_gateways_hear_of_a_join_within_two_seconds_and_of_a_leave(two: Street) -> None:
+    two.press("a-1", "join")
+    assert two.until(lambda: all(announced(two, gateway, "a-1") for gateway in GATEWAYS), 2) < 2
+    two.press("a-1", "leave")
+    assert two.until(lambda: not any(announced(two, gateway, "a-1") for gateway in GATEWAYS), 2) < 2
+
+
+def test_each_line_counts_what_it_carried_and_the_hub_has_the_sum(two: Street) -> None:
+    handle = two.home("e-1", "o-1")
+    before = {phone: two.counter(phone) for phone in ("e-1", "o-1")}
+    written = two.carried(handle)
+    for phone in before:
+        assert two.fetch(phone, f"http://{SITE4}/bytes/1500000") == "200 1500000"
+    counted = {phone: two.counter(phone) - earlier for phone, earlier in before.items()}
+    time.sleep(3 * TICK)
+    # Each gateway's own phone goes out by its own line.
+    at_oak = next(r for r in two.ask("household", "list", on="oak")["households"] if r["handle"] == handle)
+    assert at_oak["bytes"]["down"] == pytest.approx(counted["o-1"], rel=0.02)
+    assert two.carried(handle) - written == pytest.approx(sum(counted.values()), rel=0.02)
+
+
+def test_when_one_line_is_lost_its_neighbours_go_out_by_the_other_and_back(two: Street) -> None:
+    handle = two.home("o-1")
+    two.lab.cut_uplink("oak")
+    try:
+        two.until(lambda: two.online("o-1"), 20)
+        two.until(lambda: announced(two, "elm", "o-1"))
+        before = two.carried(handle)
+        assert two.fetch("o-1", f"http://{SITE4}/bytes/1000000") == "200 1000000"
+        assert two.fetch("o-1", f"http://[{SITE6}]/bytes/1000000") == "200 1000000"
+        time.sleep(2 * TICK)
+        at_elm = next(r for r in two.ask("household", "list")["households"] if r["handle"] == handle)
+        assert at_elm["bytes"]["down"] - before == pytest.approx(2_090_000, rel=0.03)
+        assert two.ask("status", on="oak")["mesh"]["gateway"] == "elm"
+    finally:
+        two.lab.heal_uplink("oak")
+    two.until(lambda: two.ask("status", on="oak")["mesh"]["gateway"] == "oak", 40)
+    two.until(lambda: two.online("o-1"), 20)
+
+
+def test_when_a_gateway_loses_its_power_the_network_goes_out_by_the_other(two: Street) -> None:
+    two.press("a-2", "join")
+    two.until(lambda: two.online("a-2"))
+    two.lab.power_off("oak")
+    try:
+        two.until(lambda: two.online("a-2"), 30)
+    finally:
+        two.lab.power_on("oak")
+    two.until(lambda: two.meets_all("oak"), 30)
