@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import statistics
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from bench.inside.foe import IN_ONE_MESSAGE
-from bench.inside.lab import cpu_seconds, is_settled, p95, ring, status, until
+from bench.inside.lab import ACTOR, TARGET, announce, cpu_seconds, is_settled, p95, refused, ring, state, status, until
 from meshctl.lab.handle import Lab
 
-TARGET, ACTOR = "elm", "ash"
 CROWD, COUNT = "crowd", 250
 WINDOW = 2.5
 BAD = {
@@ -36,16 +32,6 @@ class Cost:
     each: float
 
 
-def announce(lab: Lab, kind: str, **words: object) -> int:
-    """Let `ACTOR` announce something to `TARGET`; return how often it did."""
-    nodes = {name: lab.member(name) for name in (TARGET, ACTOR)}
-    roster = Path(nodes[TARGET]["config"]).parent / "roster.json"
-    given = {"me": ACTOR, "state": nodes[ACTOR]["state"], "run": nodes[ACTOR]["run"], "roster": roster,
-             "target": TARGET, **words}  # fmt: skip
-    options = [f"--{name}={value}" for name, value in given.items()]
-    return int(lab.module("bench.inside.foe", kind, *options)["done"])
-
-
 def measure(lab: Lab, kind: str, idle: float) -> Cost:
     """Announce for a while; ``idle`` is the processor time that the agent takes by itself, by the second."""
     began, before = time.monotonic(), cpu_seconds(lab, TARGET, "agent")
@@ -58,22 +44,6 @@ def idle_rate(lab: Lab, seconds: float) -> float:
     began, before = time.monotonic(), cpu_seconds(lab, TARGET, "agent")
     time.sleep(seconds)
     return (cpu_seconds(lab, TARGET, "agent") - before) / (time.monotonic() - began)
-
-
-def state(lab: Lab) -> dict[str, Any]:
-    """All of `TARGET` that an announcement could change."""
-    told = status(lab, TARGET)
-    names = ("roster", "roll", "enrolled", "fault", "day_key", "day_keys", "remembered", "announced", "leases")
-    found: dict[str, Any] = {name: told["mesh"][name] for name in names}
-    found |= {name: told[name] for name in ("joined", "homes", "guests")}
-    table = json.loads(lab.exec(TARGET, ["nft", "-j", "list", "table", "inet", "meshctl"]).stdout)["nftables"]
-    maps = {entry["map"]["name"]: entry["map"].get("elem", []) for entry in table if "map" in entry}
-    return found | {name: maps[name] for name in ("member", "announced4", "announced6")}
-
-
-def refused(lab: Lab) -> dict[str, int]:
-    found: dict[str, int] = status(lab, TARGET)["mesh"]["refused"]
-    return found
 
 
 def bad_announcements(lab: Lab) -> None:
@@ -114,7 +84,7 @@ def returning_crowd(lab: Lab) -> None:
     tell("join anew at oak, all at once", joined, joined)
     until(lambda: is_back(lab, "elm") and is_back(lab, "ash"), 10)
     lab.power_off("oak")
-    lab.power_on("oak")
+    lab.power_on("oak", wait=False)
     took = until(lambda: is_back(lab, "oak"), 30)
     lab.wait_ready()
     print(f"  oak lost its power: {took:.1f} s after it was given back, it has the key of the day and all tokens")

@@ -12,9 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from meshctl.agent.elements import read_listing
 from meshctl.lab.handle import Lab, raise_lab
 
 NODES = ("elm", "oak", "ash")
+TARGET, ACTOR = "elm", "ash"
+"""Whose agent hears what nobody may say, and in whose name it is said."""
+
 _HERTZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -72,3 +76,30 @@ def cpu_seconds(lab: Lab, node: str, *names: str) -> float:
 def p95(ordered: list[float]) -> float:
     """The 95th percentile (nearest rank) of figures in order."""
     return ordered[-(-95 * len(ordered) // 100) - 1]
+
+
+def announce(lab: Lab, kind: str, **words: object) -> int:
+    """Let `ACTOR` announce something to `TARGET` (see `bench.inside.foe`); return how often it did."""
+    nodes = {name: lab.member(name) for name in (TARGET, ACTOR)}
+    roster = Path(nodes[TARGET]["config"]).parent / "roster.json"
+    given = {"me": ACTOR, "state": nodes[ACTOR]["state"], "run": nodes[ACTOR]["run"], "roster": roster,
+             "target": TARGET, **words}  # fmt: skip
+    options = [f"--{name}={value}" for name, value in given.items()]
+    return int(lab.module("bench.inside.foe", kind, *options)["done"])
+
+
+def state(lab: Lab) -> dict[str, Any]:
+    """All of `TARGET` that an announcement could change."""
+    told = status(lab, TARGET)
+    names = ("roster", "roll", "enrolled", "fault", "day_key", "day_keys", "remembered", "announced", "leases")
+    found: dict[str, Any] = {name: told["mesh"][name] for name in names}
+    found |= {name: told[name] for name in ("joined", "homes", "guests")}
+    table = read_listing(lab.exec(TARGET, ["nft", "-j", "list", "table", "inet", "meshctl"]).stdout)
+    members = {hardware: element.mark for hardware, element in table.members.items()}
+    return found | {"members": members, "marks": table.announced, "rules": table.rules}
+
+
+def refused(lab: Lab) -> dict[str, int]:
+    """How many announcements `TARGET` refused so far, by the word it counts them under."""
+    found: dict[str, int] = status(lab, TARGET)["mesh"]["refused"]
+    return found

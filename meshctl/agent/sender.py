@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 _BATCH = 50
 _SECONDS = 10.0
-_LONGEST_WAIT = 600.0
+_LONGEST_WAIT = 120.0
 _NOT_YET = "unknown-node"
 """The one refusal that time mends: the hub has not read the roster that this node is in."""
 

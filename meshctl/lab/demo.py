@@ -20,6 +20,7 @@ CHAPTERS: tuple[tuple[str, Chapter], ...] = (
     ("A neighbour joins at a node without an uplink", arriving.join),
     ("A home with phones at two nodes has one share", sharing.home),
     ("Homes behind three nodes share the line", sharing.fair),
+    ("64 guests at one node do not crowd out a home at another", sharing.crowd),
     ("A phone walks along the street", moving.walk),
     ("A link is cut in the middle of a download", troubles.cut),
     ("A node loses its power in the middle of downloads", darkness.power),
@@ -36,11 +37,12 @@ def tell(lab: Lab) -> bool:
     story, all_held = Story(lab), True
     for number, (title, chapter) in enumerate(CHAPTERS, 1):
         click.echo(f"\n{number:>2}. {title}")
-        all_held &= _tell_chapter(story, chapter)
+        all_held &= tell_chapter(story, chapter)
     return all_held
 
 
-def _tell_chapter(story: Story, chapter: Chapter) -> bool:
+def tell_chapter(story: Story, chapter: Chapter) -> bool:
+    """Tell one chapter, claim by claim. True when all of it held."""
     held, began = True, time.monotonic()
     try:
         for claim in chapter(story):

@@ -71,8 +71,8 @@ class Node:
         if self.table.hub:
             self.hub_state.mkdir(mode=0o700)
             os.chown(self.hub_state, users["hub"], users["hub"])
-            hub = hub_tables(self.table, topology, self.hub_state, self.run / "roster.json", community.public)
-            (self.etc / "hub.toml").write_text(toml_text(hub), encoding="utf-8")
+            fleet = hub_tables(self.table, folders, self.hub_state, community.public)
+            (self.etc / "hub.toml").write_text(toml_text(fleet), encoding="utf-8")
         namespace = Path("/etc/netns", self.name)
         namespace.mkdir()
         (namespace / "meshctl").symlink_to(self.etc)

@@ -45,20 +45,15 @@ def node_tables(
     }
 
 
-def hub_tables(table: NodeTable, topology: Topology, state: Path, roster: Path, community: str) -> Tables:
-    """The hub's hub.toml; phones of every node are told apart from its maintainers.
-
-    ``roster`` is where the agent beside it puts the newest one.
-    """
+def hub_tables(table: NodeTable, folders: Mapping[str, Path], state: Path, community: str) -> Tables:
+    """The hub's hub.toml: it believes the roster that the agent of its own node has in force."""
     name = table.network.get("name")
-    prefixes = [str(ipaddress.ip_interface(one).network) for node in topology.node for one in (node.ipv4, node.ipv6)]
+    roster = str(folders["run"] / "roster.json")
     return {
-        "fleet": {
-            "roster": str(roster), "community": community, "neighbours": prefixes, **({"name": name} if name else {}),
-        },
+        "fleet": {"roster": roster, "community": community, **({"name": name} if name else {})},
         "listen": {"addresses": [f"[::]:{HUB_PORT}"]},
         "database": {"url": f"sqlite:///{state / 'hub.db'}"},
-    }  # fmt: skip
+    }
 
 
 def hub_url(topology: Topology) -> str:

@@ -60,6 +60,7 @@ def phones(name: str, at: str, count: int) -> str:
 RING = "".join((
     node("elm", 20, hub=True), node("oak"), node("ash"), link("elm", "oak"), link("oak", "ash"), link("ash", "elm"),
     phones("e", "elm", 2), phones("o", "oak", 3), phones("a", "ash", 2),
+    '[[phone]]\nname = "old"\nat = "oak"\neui64 = true\n',
 ))  # fmt: skip
 """Three nodes in a ring, one of them with the uplink and the hub."""
 

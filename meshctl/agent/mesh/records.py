@@ -11,10 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from meshctl.agent.mesh.shapes import flag, hexadecimal, integer, number, text
+from meshctl.agent.mesh.shapes import LARGEST, flag, hexadecimal, integer, number, text
 
 MOST_RECORDS = 65_536
 """Devices remembered in all; beyond that the ones that end soonest go."""
+
+LAST_VERSION = LARGEST - 1
+"""Nobody takes a higher one, so nobody writes one: else one node's nonsense would have others cut off for theirs."""
 
 
 @dataclass(frozen=True)

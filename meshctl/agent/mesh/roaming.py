@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from meshctl.agent.mesh.daykeys import DayKey, DayKeys
-from meshctl.agent.mesh.records import Record, Records
+from meshctl.agent.mesh.records import LAST_VERSION, Record, Records
 from meshctl.model import Device
 
 SEEN_SECONDS = 120.0
@@ -35,6 +35,7 @@ class Roaming:
     def __init__(self, name: str, keys: DayKeys, records: Records) -> None:
         self._name, self._keys, self.records = name, keys, records
         self._hardware: dict[str, str] = {}
+        self._known: set[str] = set()
         self._indexed: list[str] = []
         self._seen: dict[str, float] = {}
         self._mine: set[str] = set()
@@ -136,7 +137,7 @@ class Roaming:
             key=key.name,
             household=device.household,
             until=now + 366 * 86_400.0 if until is None else until,
-            version=before.version + 1 if before else 1,
+            version=min(before.version + 1, LAST_VERSION) if before else 1,
             owner=self._name,
             gone=gone,
         )
@@ -148,15 +149,13 @@ class Roaming:
         keys = self._keys.all()
         names = [key.name for key in keys]
         if names != self._indexed:
-            known = set(self._hardware.values())
+            known, self._known = self._known, set()
             self._indexed, self._hardware = names, {}
             self._enter(known, keys)
-        self._enter((hardware for hardware in devices if not self._is_known(hardware, keys)), keys)
-
-    def _is_known(self, hardware: str, keys: list[DayKey]) -> bool:
-        return all(key.token(hardware) in self._hardware for key in keys[:1])
+        self._enter(set(devices) - self._known, keys)
 
     def _enter(self, devices: Iterable[str], keys: list[DayKey]) -> None:
         for hardware in devices:
+            self._known.add(hardware)
             for key in keys:
                 self._hardware[key.token(hardware)] = hardware

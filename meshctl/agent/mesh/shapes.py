@@ -8,7 +8,9 @@ from typing import Any
 
 from meshctl.agent.mesh.channel import ChannelError
 
-_LARGEST = 2**62
+LARGEST = 2**62
+"""Whole numbers are below this."""
+
 _HEXADECIMAL = re.compile(r"[0-9a-f]*")
 
 
@@ -47,7 +49,7 @@ def number(table: Any, key: str) -> float:
 def integer(table: Any, key: str) -> int:
     """Return a whole number that is not negative. Raises `ChannelError`."""
     value = table.get(key) if isinstance(table, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _LARGEST:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LARGEST:
         raise bad_shape(key)
     return value
 

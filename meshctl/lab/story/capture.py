@@ -43,7 +43,11 @@ def listen(node: str, devices: tuple[str, ...]) -> tuple[list[bytes], int, str]:
 
 def _ear(device: str) -> socket.socket:
     ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL))
-    ear.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+    try:
+        ear.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+    except PermissionError:
+        # An ordinary user gets as much as the machine lets everybody have.
+        ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
     ear.bind((device, _ALL))
     return ear
 

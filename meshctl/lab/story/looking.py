@@ -47,7 +47,7 @@ def memory(story: Story) -> Iterator[Claim]:
         for service in member["services"]:
             if member["name"] in NODES and service["name"] in MOST and service["host_pid"]:
                 sizes.setdefault(service["name"], []).append(_pss(service["host_pid"]))
-    told = "; ".join(f"{name} {', '.join(f'{size:.0f}' for size in found)}" for name, found in sizes.items())
+    told = "; ".join(f"{name} {', '.join(f'{size:.1f}' for size in found)}" for name, found in sizes.items())
     fits = all(max(found) <= MOST[name] for name, found in sizes.items())
     yield Claim(f"MB of each process: {told}", fits and sizes.keys() == MOST.keys())
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from meshctl.lab.story.stage import LINE, SITE6, SITES, Claim, Story, apart, jain
 
+GUESTS = [f"guest-{number}" for number in range(1, 65)]
+
 
 def home(story: Story) -> Iterator[Claim]:
     """A household made on the hub's node is one household at every node."""
@@ -51,3 +53,21 @@ def fair(story: Story) -> Iterator[Claim]:
         f"no home is more than {worst:.2%} apart",
         worst <= 0.01,
     )
+
+
+def crowd(story: Story) -> Iterator[Claim]:
+    """Guests have a part of the line together, however many they are and wherever."""
+    story.say(f"until {len(GUESTS)} more phones at ash have their addresses")
+    story.lab.add_phones("ash", GUESTS)
+    joined = story.join(*GUESTS, portal=story.portal(GUESTS[0]))
+    slowest = joined["first_packet"].get("max", 99.0)
+    yield Claim(
+        f"{len(GUESTS) - joined['failed']} of {len(GUESTS)} join at once, the slowest {slowest:.2f} s after the click",
+        joined["failed"] == 0 and slowest <= 2,
+    )
+    story.say("while they all download, and dora at oak with 4 flows")
+    found = story.flows("dora=4", *GUESTS, "--seconds", "4", "--warmup", "4")
+    home = found["phones"]["dora"]["frames"] / found["frames"]
+    least = min(found["phones"][name]["frames"] for name in GUESTS) * 8 / found["seconds"] / 1000
+    told = f"her home has {home:.1%} of {found['mbit']:.1f} Mbit/s, the least of the guests {least:.0f} kbit/s"
+    yield Claim(told, home >= 0.70 and least > 0 and found["mbit"] >= 0.95 * LINE)

@@ -13,6 +13,7 @@ from typing import Any
 
 from nacl.signing import SigningKey
 
+from meshctl.lab.fault import LabError
 from meshctl.lab.shelter import PACKAGE
 from meshctl.lab.story.stage import GATEWAY, NODES, SITE4, Claim, Story
 from meshctl.lists import read_unchecked_roster, sign_roster
@@ -86,6 +87,8 @@ def listening(story: Story, devices: list[str]) -> Iterator[dict[str, Any]]:
             yield told
         finally:
             out, _ = process.communicate(json.dumps(told), timeout=30)
+        if process.returncode != 0:
+            raise LabError(f"listening on {' and '.join(devices)} ended with {process.returncode}.")
         told.update(json.loads(out))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meshctl.agent.mesh.daykeys import DayKeys
-from meshctl.agent.mesh.records import Record, Records, from_wire, to_wire
+from meshctl.agent.mesh.records import LAST_VERSION, Record, Records, from_wire, to_wire
 from meshctl.agent.mesh.roaming import SEEN_SECONDS, Roaming
 from meshctl.model import Device
 
@@ -68,6 +70,24 @@ def test_a_device_that_joined_at_one_node_is_known_at_the_next() -> None:
     assert found.household is None
     assert elm.recognise(OTHER, 2.0) is None
     assert elm.recognise(PHONE, 1000.0) is None
+
+
+def test_no_record_makes_a_node_say_what_others_must_refuse() -> None:
+    oak, elm = two_nodes()
+    (sent,) = oak.claim([guest(PHONE)], 0.0)
+    elm.hear([replace(sent, version=LAST_VERSION)], [], 0.0)
+    (own,) = elm.claim([guest(PHONE)], 1.0)
+    assert from_wire(to_wire(own, 1.0), "elm", 1.0, 3600.0).version == LAST_VERSION
+
+
+def test_a_device_seen_before_the_first_key_of_the_day_is_known_under_it() -> None:
+    oak, _ = two_nodes()
+    keys = DayKeys()
+    ash = Roaming("ash", keys, Records())
+    ash.see(PHONE, 0.0)
+    keys.accept(oak._keys.offer([], 0.0), 0.0)
+    effects = ash.hear(oak.claim([guest(PHONE)], 0.0), [], 1.0)
+    assert effects.arrived == [PHONE]
 
 
 def test_who_leaves_at_one_node_is_a_visitor_at_every_other() -> None:
