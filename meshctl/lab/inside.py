@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from meshctl.wire import WireError, decode_line, encode_line, failure
 
 READY_WITHIN = 60.0
 """Seconds without any progress until a lab is given up."""
+LOOK_EVERY = 0.05
 MOST_FILES = 8192
 
 
@@ -63,6 +65,7 @@ class Lab:
         self.ready = False
         self.lacking: list[str] = ["it is being built"]
         self.fewest = 0
+        self.next_look = 0.0
         self.changed = time.monotonic()
         self._verbs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": self._status,
@@ -94,8 +97,8 @@ class Lab:
         self.tell(step=f"the internet and {len(hold.nodes)} node{'s' if len(hold.nodes) > 1 else ''}")
         hold.start()
         self.tell(step=f"{len(topology.phone)} phones")
-        for phone in topology.phone:
-            hold.add_phones(phone.at, [phone.name], phone.client, eui64=phone.eui64)
+        for (at, client, eui64), alike in groupby(topology.phone, lambda phone: (phone.at, phone.client, phone.eui64)):
+            hold.add_phones(at, [phone.name for phone in alike], client, eui64=eui64)
             self.supervisor.turn(0)
         hold.open_pages({name: socket.socket(fileno=number) for name, number in self.start.pages.items()})
         self.tell(step="waiting for services, routes, leases and addresses")
@@ -106,9 +109,12 @@ class Lab:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         while not self.stopping:
-            self.supervisor.turn(1.0 if self.ready else 0.05)
-            if not self.ready:
+            self.supervisor.turn(1.0 if self.ready else LOOK_EVERY)
+            if not self.ready and time.monotonic() >= self.next_look:
+                began = time.monotonic()
                 self._look()
+                # At most a tenth of a processor goes into looking, however many there are to look at.
+                self.next_look = began + max(LOOK_EVERY, 10 * (time.monotonic() - began))
 
     def close(self) -> None:
         """Stop every service and remove the lab's folder."""

@@ -84,7 +84,7 @@ class Mishaps:
 
     def _on(self, node: Node) -> None:
         self.hold.power_up(node)
-        self.hold.start_node(node)
+        self.hold.start_nodes([node])
         waiting = [phone for phone in self.hold.phones.values() if not phone.associated and phone.node is node]
         self.hold.associate(waiting, node)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,9 @@ from meshctl.lab.ground import ROOM
 from meshctl.lab.internet import Internet
 from meshctl.lab.launch import PROGRAMS, Launcher, python
 from meshctl.lab.needs import check_client
-from meshctl.lab.node import Node
+from meshctl.lab.node import ORDER, Node
 from meshctl.lab.papers import HUB_PORT, PORTAL_PORT
-from meshctl.lab.phone import Phone, write_programs
+from meshctl.lab.phone import Phone, build, write_programs
 from meshctl.lab.place import Place
 from meshctl.lab.supervisor import Service, Spec, Supervisor
 from meshctl.lab.tables import MOST_PHONES, Client, Topology
@@ -81,6 +83,9 @@ class Neighbourhood:
             node = Node(number, table, self.place.folder / "nodes", self.launcher, devices)
             node.furnish(self.topology, community)
             self.nodes[node.name] = node
+        with ThreadPoolExecutor(os.cpu_count()) as together:
+            list(together.map(Node.derive, self.nodes.values()))
+        for node in self.nodes.values():
             self.power_up(node)
 
     def power_up(self, node: Node) -> None:
@@ -95,12 +100,11 @@ class Neighbourhood:
         """Start the services of the internet and of the nodes."""
         for spec in self.internet.specs(self.launcher):
             self.supervisor.add(spec)
-        for node in self.nodes.values():
-            self.start_node(node)
+        self.start_nodes(list(self.nodes.values()))
 
-    def start_node(self, node: Node) -> None:
-        """Start a node's services."""
-        for spec in node.specs():
+    def start_nodes(self, nodes: list[Node]) -> None:
+        """Start nodes' services: first, on all of them, what takes long by waiting and not by computing."""
+        for spec in sorted((spec for node in nodes for spec in node.specs()), key=lambda spec: ORDER.index(spec.name)):
             self.supervisor.add(spec)
 
     def add_phones(self, at: str, names: Iterable[str], client: Client, *, eui64: bool = False) -> None:
@@ -117,9 +121,8 @@ class Neighbourhood:
         check_client(client)
         here, count = self.nodes[at], len(self.phones)
         made = [Phone(name, here, client, count + n, eui64=eui64) for n, name in enumerate(wanted)]
-        for phone in made:
-            phone.build(self.topology.offloads)
-            self.phones[phone.name] = phone
+        build(made, self.topology.offloads)
+        self.phones.update({phone.name: phone for phone in made})
         if self.nodes[at].powered:
             self.associate(made, self.nodes[at])
 

@@ -22,6 +22,9 @@ from meshctl.lab.tables import NodeTable, Topology
 from meshctl.lab.tomltext import toml_text
 from meshctl.service import listen_tcp
 
+ORDER = ("babeld", "dnsmasq", "agent", "hub", "portal", "watch")
+"""In which services start: routes and leases take their time, the watch takes the processor's."""
+
 _LIFTED = 64
 
 
@@ -70,13 +73,16 @@ class Node:
             os.chown(self.hub_state, users["hub"], users["hub"])
             fleet = hub_tables(self.table, folders, self.hub_state, community.public)
             (self.etc / "hub.toml").write_text(toml_text(fleet), encoding="utf-8")
-        for program in ("dnsmasq", *(["babeld"] if self.devices else [])):
-            (self.etc / f"{program}.conf").write_text(self._config(program), encoding="utf-8")
-        self._sysctls = self._config("sysctl")
         namespace = Path("/etc/netns", self.name)
         namespace.mkdir()
         (namespace / "meshctl").symlink_to(self.etc)
         (namespace / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="ascii")
+
+    def derive(self) -> None:
+        """Write what follows from its configuration."""
+        for program in ("dnsmasq", *(["babeld"] if self.devices else [])):
+            (self.etc / f"{program}.conf").write_text(self._config(program), encoding="utf-8")
+        self._sysctls = self._config("sysctl")
 
     def build(self) -> None:
         """Make its namespace with the device that faces neighbours."""
@@ -119,7 +125,7 @@ class Node:
         shutil.rmtree(self.run)
 
     def specs(self) -> list[Spec]:
-        """Its services with their sockets, in the order of start."""
+        """Its services with their sockets."""
         environment = self.launcher.environment()
         node, hub = str(ETC / "meshctl.toml"), str(ETC / "hub.toml")
         specs = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 
 from meshctl.lab import kernel, netmanager
@@ -72,6 +73,13 @@ def hardware_of(name: str) -> str:
     return ":".join(["02", *(digits[at : at + 2] for at in range(0, 10, 2))])
 
 
+def build(phones: Sequence[Phone], offloads: bool) -> None:
+    """Make phones' namespaces, each with an eth0 that is plugged into nothing yet."""
+    ip([line for phone in phones for line in (f"netns add {phone.name}", phone.cable)])
+    for phone in phones:
+        phone.furnish(offloads)
+
+
 class Phone:
     """A member that a neighbour carries. ``port`` is the far end of its eth0, wherever that is plugged in.
 
@@ -91,9 +99,13 @@ class Phone:
         """Whether a program of its own sees that its link is gone or new, and keeps addresses and resolv.conf."""
         return self.client == netmanager.CLIENT
 
-    def build(self, offloads: bool) -> None:
-        """Make its namespace with an eth0 that is plugged into nothing yet."""
-        ip([f"netns add {self.name}", self._cable()])
+    @property
+    def cable(self) -> str:
+        """The words for ip(8) that make its eth0 and the port."""
+        return f"link add {self.port} type veth peer name {DEVICE} address {self.hardware} netns {self.name}"
+
+    def furnish(self, offloads: bool) -> None:
+        """Set up what is in its namespace."""
         self._etc.mkdir()
         if self.minds_its_link:
             netmanager.furnish(self.name, eui64=self.eui64)
@@ -133,9 +145,6 @@ class Phone:
     def _resolve_by(self, servers: str) -> None:
         # Written in place: programs that run in the phone hold this very file.
         (self._etc / "resolv.conf").write_text(servers, encoding="ascii")
-
-    def _cable(self) -> str:
-        return f"link add {self.port} type veth peer name {DEVICE} address {self.hardware} netns {self.name}"
 
     def specs(self, launcher: Launcher) -> list[Spec]:
         """Its DHCP client, in the foreground, with its leases on tmpfs; or what minds its link."""

@@ -95,6 +95,16 @@ def test_an_ordinary_user_raises_a_lab_with_separated_services_and_clears_it(
     assert not Path(status["folder"]).exists()
 
 
+def test_an_ordinary_user_is_told_that_networkmanager_needs_root(
+    meshctl: tuple[str, ...], prefix: tuple[str, ...], topology: str
+) -> None:
+    say(*prefix, "tee", topology, text=SMALL.replace('client = "static"', 'client = "networkmanager"'))
+    argv = [*meshctl, "up", "--name", lab_name("laptop"), "--topology", topology]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd="/", env=environment())
+    assert done.returncode == 2
+    assert "phone 'bo'.client: NetworkManager works for root only. Raise this lab as root" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("uid_map", "separated"),
     [

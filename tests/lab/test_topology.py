@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from meshctl.lab.commands import lab
 from meshctl.lab.fault import TopologyError
+from meshctl.lab.privilege import owns_machine
 from meshctl.lab.tables import LinkTable
 from meshctl.lab.topology import STREET, linked_to, load_topology
 
@@ -41,6 +42,18 @@ def test_the_streets_that_are_shipped_have_one_node_and_six_phones(file: Path) -
     street = load_topology(file)
     assert [node.name for node in street.node if node.hub and node.uplink] == ["elm"]
     assert len(street.phone) == 6
+
+
+def test_the_ring_that_is_shipped_has_twelve_nodes_two_gateways_and_sixty_phones() -> None:
+    ring = load_topology(STREET.with_name("ring.toml"))
+    assert (len(ring.node), len(ring.link), len(ring.phone)) == (12, 12, 60)
+    assert [node.name for node in ring.node if node.uplink] == ["elm", "fig"]
+    assert all(sum(node.name in (link.a, link.b) for link in ring.link) == 2 for node in ring.node)
+
+
+def test_root_of_a_namespace_is_not_the_machines_root() -> None:
+    assert owns_machine("         0          0 4294967295\n")
+    assert not owns_machine("0 1000 1\n1 100000 65536\n")
 
 
 def test_a_link_loses_nothing_unless_told_and_a_node_may_go_without_an_uplink(tmp_path: Path) -> None:
