@@ -96,6 +96,8 @@ class Lists:
         if roster.version <= held:
             if roster.version < held:
                 self.fault = f"a roster of version {roster.version} was offered; version {held} stays in force"
+            elif roster != self.roster and self.roster is not None:
+                self.fault = f"two rosters have version {held}: sign the right one again, with a higher version"
             return False
         self._shelf.keep_list("roster", roster.version, body)
         self._put(roster, body)
