@@ -248,10 +248,14 @@ def test_each_change_has_a_verb_and_status_tells_it(healed: Lab) -> None:
         argv = [sys.executable, "-m", "meshctl", "lab", verb, "--name", healed.name, *rest]
         return subprocess.run(argv, capture_output=True, text=True, check=False)
 
-    assert meshctl("link", "elm", "oak", "cut").returncode == 0
-    assert meshctl("link", "oak", "ash", "loss", "5").returncode == 0
-    assert meshctl("uplink", "oak", "cut").returncode == 0
-    assert meshctl("roam", "amal", "ash").returncode == 0
+    def works(*words: str) -> None:
+        done = meshctl(*words)
+        assert done.returncode == 0, (words, done.stderr)
+
+    works("link", "elm", "oak", "cut")
+    works("link", "oak", "ash", "loss", "5")
+    works("uplink", "oak", "cut")
+    works("roam", "amal", "ash")
     status = json.loads(meshctl("status", "--json").stdout)
     assert [(link["state"], link["loss"]) for link in status["links"]] == [("cut", 0), ("up", 5), ("up", 0)]
     told = meshctl("status").stdout
@@ -259,10 +263,10 @@ def test_each_change_has_a_verb_and_status_tells_it(healed: Lab) -> None:
     assert "oak to ash: up, 5 % lost" in told
     assert re.search(r"amal +at ash", told)
     assert re.search(r"oak +node, no uplink", told)
-    assert meshctl("roam", "amal", "elm").returncode == 0
-    assert meshctl("power", "ash", "off").returncode == 0
+    works("roam", "amal", "elm")
+    works("power", "ash", "off")
     assert re.search(r"ash +node, no power", meshctl("status").stdout)
-    assert meshctl("power", "ash", "on").returncode == 0
+    works("power", "ash", "on")
     assert "a percentage after loss" in meshctl("link", "elm", "oak", "loss").stderr
     assert "Only a cut can be silent" in meshctl("link", "elm", "oak", "heal", "--silent").stderr
 
