@@ -14,7 +14,7 @@ from typing import Protocol
 from meshctl.agent import conntrack, funnel
 from meshctl.agent.elements import TableState, read_listing
 from meshctl.agent.funnel import FUNNEL, FunnelState, facing_devices
-from meshctl.agent.ruleset import install_text
+from meshctl.agent.ruleset import greeting_text, install_text
 from meshctl.agent.trees import TreeState, is_whole, read_tree
 from meshctl.config import Config
 from meshctl.lists import Roster
@@ -58,6 +58,9 @@ class Kernel(Protocol):
 
     def neighbours(self) -> dict[str, str]:
         """Return hardware address by IP address, of devices that face neighbours."""
+
+    def greet(self, devices: Iterable[str]) -> None:
+        """Let visitors' first web requests, by hardware address, lead to the portal at once."""
 
     def forget_redirected(self, addresses: Iterable[str]) -> None:
         """Delete the redirected web connections of these addresses, so that a kept-alive one ends."""
@@ -118,6 +121,10 @@ class LinuxKernel:
         """Return hardware address by IP address, from the kernel's neighbour table."""
         rows = json.loads(_run(["ip", "-json", "neigh", "show"]) or "[]")
         return {row["dst"]: row["lladdr"] for row in rows if "lladdr" in row and row.get("dev") in self._doors}
+
+    def greet(self, devices: Iterable[str]) -> None:
+        """Let visitors' first web requests, by hardware address, lead to the portal at once."""
+        self.commit(greeting_text(devices))
 
     def forget_redirected(self, addresses: Iterable[str]) -> None:
         """Delete exactly the connections that were redirected to the portal."""

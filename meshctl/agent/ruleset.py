@@ -43,6 +43,12 @@ _ELEMENTS = f"""	map member {{
 		type mark : classid
 		counter
 	}}
+	set greeted {{
+		type ether_addr
+		flags dynamic,timeout
+		timeout {PRESENT_MINUTES}m
+		size 16384
+	}}
 	set seen4 {{
 		type ether_addr . ipv4_addr
 		flags dynamic,timeout
@@ -94,10 +100,17 @@ def install_text(config: Config, roster: Roster | None) -> str:
     return f"add table {TABLE}\nflush table {TABLE}\n{table_text(config, roster)}"
 
 
+def greeting_text(devices: Iterable[str]) -> list[str]:
+    """Return the transaction that greets devices, none for none: see the chain ``greet``."""
+    known = ", ".join(devices)
+    return [f"add element {TABLE} greeted {{ {known} }}\n"] if known else []
+
+
 def _door_chains(ground: _Ground) -> Iterator[str]:
     """From neighbours' devices, before routing: who it is, and where a visitor's web page leads."""
     spoofed: list[str] = []
-    if ground.config.mesh.devices:
+    page, links = "tcp dport 80 fib daddr type != local", bool(ground.config.mesh.devices)
+    if links:
         # This node's own prefix is behind its doors only: from a link to other nodes it is a forgery.
         spoofed = [f"iifname {ground.mesh} {rule} drop" for rule in _own_networks(ground.config)]
     yield _chain(
@@ -112,13 +125,18 @@ def _door_chains(ground: _Ground) -> Iterator[str]:
         "meta mark set ether saddr map @member",
         "ct mark set meta mark",
         "ct state new meta mark != 0 jump notice",
+        # A device that may be joined at another node is not told to join before the agent has had a moment to know it:
+        # its first try at a web page is dropped, and TCP tries again within a second (RFC 6298).
+        f"ct state new meta mark 0 {page} ether saddr != @greeted goto greet" if links else "",
     )
+    if links:
+        yield _chain("greet", "add @greeted { ether saddr }", "drop")
     yield _chain("notice", "update @seen4 { ether saddr . ip saddr }", "update @seen6 { ether saddr . ip6 saddr }")
     to_portal = f"redirect to :{ground.config.portal.redirect_port}"
     yield _chain(
         "to_portal",
         "type nat hook prerouting priority dstnat; policy accept;",
-        f"iifname {ground.doors} meta mark 0 tcp dport 80 fib daddr type != local {to_portal}",
+        f"iifname {ground.doors} meta mark 0 {page} {to_portal}",
     )
 
 

@@ -82,7 +82,7 @@ def backoff(failures: int, base: float, roll: float) -> float:
 
 
 class Sender:
-    """One loop, apart from the tick: append what is due, send what waits."""
+    """Two loops, apart from the tick: one appends what is due, one sends what waits."""
 
     def __init__(
         self, url: str, node: str, seconds: float, store: Store, report: Callable[[], Awaitable[object]]
@@ -90,15 +90,28 @@ class Sender:
         self._url, self._node, self._seconds, self._store, self._report = url, node, seconds, store, report
         self._failures = 0
         self._unknown = False
+        self._written = asyncio.Event()
 
     async def run(self) -> None:
-        """Report for ever. The journal is written here, on the loop's thread; only the post is not."""
+        """Report and send for ever. The journal is written on the loop's thread; only the post is not.
+
+        Writing does not wait for sending: while the hub is away, each report is there all the same.
+        """
+        await asyncio.gather(self._write(), self._send())
+
+    async def _write(self) -> None:
         while True:
             await self._report()
-            if self._url:
-                await self._push()
-            wait = self._seconds if not self._failures else backoff(self._failures, self._seconds, random.random())  # noqa: S311  # spreading, not secrecy
-            await asyncio.sleep(wait)
+            self._written.set()
+            await asyncio.sleep(self._seconds)
+
+    async def _send(self) -> None:
+        while self._url:
+            await self._written.wait()
+            self._written.clear()
+            await self._push()
+            if self._failures:
+                await asyncio.sleep(backoff(self._failures, self._seconds, random.random()))  # noqa: S311  # spreading, not secrecy
 
     async def _push(self) -> None:
         """Send what waits. While the hub does not know this node, only its newest report knocks, once a turn."""

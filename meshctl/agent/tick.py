@@ -89,6 +89,11 @@ class Reconciler:
         """The addresses that each device opened connections from lately, by hardware address."""
         return self._addresses
 
+    @property
+    def announced(self) -> Mapping[str, int]:
+        """The marks of the addresses that other nodes announced, to this agent or to the one before it."""
+        return self._announced
+
     def start(self) -> None:
         """Put the rules in place and take in what a former agent admitted. Raises `KernelError`."""
         now = self._clock.read().monotonic

@@ -173,6 +173,8 @@ class Verbs:
         fresh = [device for device in here if trees and device.mark not in trees["down"].leaves]
         if arrived or fresh:
             self._turns.admit([*arrived, *fresh], [])
+        if self._mesh is not None and self._mesh.membership.can_recognise:
+            self._kernel.greet([hardware for hardware in sightings if self._members.get(hardware) is None])
 
     def _hazard(self, request: Request) -> Reply:
         kind = str(request.get("kind", ""))

@@ -66,6 +66,7 @@ class FakeKernel:
         self.around: dict[str, str] = {}
         self.forgotten: list[str] = []
         self.redirected: list[str] = []
+        self.greeted: set[str] = set()
 
     def read(self) -> KernelState:
         """Read everything that is ours."""
@@ -105,6 +106,10 @@ class FakeKernel:
     def neighbours(self) -> dict[str, str]:
         """Return hardware address by IP address."""
         return dict(self.around)
+
+    def greet(self, devices: Iterable[str]) -> None:
+        """Remember whom the portal may answer at once."""
+        self.greeted.update(devices)
 
     def forget_redirected(self, addresses: Iterable[str]) -> None:
         """Note whose redirected connections ended."""

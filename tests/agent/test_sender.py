@@ -115,3 +115,35 @@ def test_a_refusal_of_something_that_was_not_sent_keeps_nothing(sequence: object
     refused = [{"boot": None, "sequence": sequence, "reason": "unknown-node"}]
     answer = read_answer([4], json.dumps({"accepted": [], "refused": refused}).encode())
     assert (answer.settled, answer.waiting) == (frozenset({4}), frozenset())
+
+
+def test_while_the_hub_is_away_each_report_is_written_all_the_same(store: Store) -> None:
+    written: list[int] = []
+
+    async def report() -> None:
+        written.append(len(written))
+
+    async def scene() -> None:
+        # Nobody listens there: every try fails at once and the pauses grow.
+        running = asyncio.ensure_future(Sender("http://127.0.0.1:9", "elm", 0.02, store, report).run())
+        async with asyncio.timeout(10):
+            while len(written) < 20:
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(scene())
+    assert len(store.unsent(200)) == 120
+
+
+def test_a_report_goes_out_as_soon_as_it_is_written(hub: Hub, store: Store) -> None:
+    async def scene() -> None:
+        running = asyncio.ensure_future(Sender(hub.url, "elm", 60, store, nothing).run())
+        async with asyncio.timeout(10):
+            while store.unsent(200):
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(scene())
+    assert sum(len(batch) for batch in hub.batches) == 120

@@ -110,3 +110,19 @@ def test_a_node_all_alone_after_a_power_cut_shows_the_button_and_no_token_links(
     ring.lab.wait_ready()
     # Together again, the key of the day is there, and with it who had joined.
     ring.until(lambda: ring.online("o-1"), 20)
+
+
+def test_a_phone_that_probes_before_anybody_can_know_it_is_never_told_to_join(ring: Street) -> None:
+    # No DHCP: its first packet after ARP is the probe, sooner than any process can look it up.
+    ring.lab.add_phones("oak", ["s-1"], "static")
+    ring.press("s-1", "join")
+    time.sleep(0.5)
+    for node in ("ash", "elm", "oak", "ash"):
+        ring.lab.roam("s-1", node, wait=False)
+        assert first_probe(ring, "s-1") == "204", node
+
+
+def test_a_visitor_sees_the_portal_with_its_first_probe_all_the_same(ring: Street) -> None:
+    ring.lab.add_phones("ash", ["v-1"], "static")
+    assert first_probe(ring, "v-1") == "302"
+    assert ring.until(lambda: first_probe(ring, "v-1") == "302") < 0.9

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
 
 from meshctl.agent.members import mark_of
 from meshctl.agent.mesh import news
@@ -26,8 +27,7 @@ class Gateway:
     ) -> None:
         self._config, self._store, self._turns, self._keys, self._view = config, store, turns, keys, view
         self.leases = Leases()
-        self.told = False
-        """Whether any node has announced something since this agent began."""
+        self._told: set[str] = set()
         self._known: tuple[tuple[str, ...], dict[str, int]] = ((), {})
 
     def take(self, member: Member, message: Message, now: float) -> bool:
@@ -39,7 +39,7 @@ class Gateway:
             raise ChannelError("garbage", "an announcement is a list of address and mark")
         told = {str(address): hexadecimal({"mark": mark}, "mark", 8) for address, mark in pairs}
         dropped = [str(one) for one in rows(message, "drop", MOST_ADDRESSES)]
-        self.told = True
+        self._told.add(member.name)
         return self.leases.take(member, told, dropped, now, whole=flag(message, "whole"))
 
     def lapse(self, roster: Roster, now: float) -> bool:
@@ -50,10 +50,15 @@ class Gateway:
         """Work the households' marks out anew: the roll changed."""
         self._known = ((), {})
 
-    def resolve(self) -> None:
-        """Bring the kernel what is announced now. Raises `KernelError`."""
+    def resolve(self, others: Iterable[Member]) -> None:
+        """Bring the kernel what is announced now. Raises `KernelError`.
+
+        What a former agent of this boot was told by ``others`` that have not spoken yet still holds.
+        """
         if self._config.line:
-            self._turns.announce(self.leases.resolve(self._marks()))
+            silent = [one for one in others if one.name not in self._told]
+            inherited = {a: mark for a, mark in self._turns.announced.items() if any(_is_of(a, one) for one in silent)}
+            self._turns.announce({**inherited, **self.leases.resolve(self._marks())})
 
     def line_for(self, peer: str) -> Message | None:
         """Return what a node hears of the line, and of the shares it announced; ``None`` without a line."""
@@ -84,3 +89,8 @@ class Gateway:
             for direction in DIRECTIONS:
                 used[direction, mark_of(household)] = ledger.get((line, direction, household.handle), 0)
         return used
+
+
+def _is_of(address: str, member: Member) -> bool:
+    own = member.interface6.network if ":" in address else member.interface4.network
+    return ipaddress.ip_address(address) in own

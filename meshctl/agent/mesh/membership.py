@@ -34,6 +34,11 @@ class Membership:
         self.addresses, self._tell, self._changed = addresses, tell, changed
         self.roaming = Roaming(name, keys, records.Records(known))
 
+    @property
+    def can_recognise(self) -> bool:
+        """Whether there is a key of the day: without one, who is not known here may still be known to the network."""
+        return self._keys.current is not None
+
     def adopt(self, now: float) -> None:
         """Vouch for devices that a former agent of this boot let in, unless another node does."""
         self._publish(self.roaming.adopt(self._members.all(), now), now)

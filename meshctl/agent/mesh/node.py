@@ -115,7 +115,7 @@ class Mesh:
         self.membership.turn(self._turns.addresses, now)
         lost = now - self._started > LIFETIME
         self.membership.roaming.records.purge(now, self._ring.keys.names(), all_keys_known=lost)
-        if (roster is not None and self._gateway.lapse(roster, now)) or not self._gateway.told:
+        if (roster is not None and self._gateway.lapse(roster, now)) or now - self._started < 3 * _SPOKEN_WITHIN:
             self._soon.ask("resolve", self._resolve)
         self._announce()
         self._tell_line()
@@ -277,10 +277,8 @@ class Mesh:
             self.announcer.announce(self._roster(), self._name, self._now())
 
     def _resolve(self) -> None:
-        if not self._gateway.told and self._now() - self._started < _SPOKEN_WITHIN:
-            # What a former agent was told holds until the others have had time to say it again.
-            return
-        self._gateway.resolve()
+        early = self._now() - self._started < _SPOKEN_WITHIN
+        self._gateway.resolve(self._roster().members if early else ())
         self._soon.ask("line", self._tell_line)
 
     def _tell_line(self) -> None:
