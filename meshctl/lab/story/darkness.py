@@ -13,6 +13,7 @@ from meshctl.lab.story.troubles import SIZE, arrived, counted_once
 def power(story: Story) -> Iterator[Claim]:
     """What does not need the node goes on; what does breaks off, and the ledger has no more than what flew."""
     told = story.told_by("oak")
+    story.turn()
     before = {phone: (story.received(phone), story.carried(story.homes[phone])) for phone in ("chidi", "dora")}
     story.say("while chidi at ash and dora at oak download, and oak loses its power")
     with story.loading(SIZE, "chidi", "dora", patience=5) as downloads:

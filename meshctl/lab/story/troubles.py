@@ -16,6 +16,7 @@ def cut(story: Story) -> Iterator[Claim]:
     """The link that a download uses is cut; it goes on over the third node."""
     story.until("a phone's way is direct", lambda: direct(story), 60)
     phone, near, far = direct(story)[0]
+    story.turn()
     before = story.received(phone), story.carried(story.homes[phone])
     story.say(f"while {phone} at {near} downloads {SIZE:,} bytes and the link {GATEWAY}-{near} is cut")
     with story.loading(SIZE, phone) as download:
@@ -54,6 +55,7 @@ def links(story: Story) -> str:
 
 def killed(story: Story) -> Iterator[Claim]:
     """Every process of the gateway is killed at one moment; then its table is emptied by hand."""
+    story.turn()
     before = story.received("dora"), story.carried(story.homes["dora"])
     story.say(f"while dora at oak downloads and elm's {', '.join(KILLED)} are killed with -9")
     with story.loading(SIZE, "dora") as download:
