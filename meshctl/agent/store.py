@@ -11,60 +11,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlite_utils import Database, Migrations
+from sqlite_utils import Database
 
 from meshctl.agent.files import write_whole
+from meshctl.agent.migrations import migrations
 from meshctl.agent.passes import Verifier
 from meshctl.model import GUESTS, ClockReading, Direction, Household, MeshctlError
 from meshctl.quota.meter import Count, Flow, Place
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
 
 _MOST_HOUSEHOLDS = FIRST_GUEST - FIRST_HOME
-
-migrations = Migrations("meshctl.node")
-
-
-@migrations()
-def first_tables(db: Database) -> None:
-    """Boots, households, the ledger with the readings it came from, counts of events, and the journal."""
-    db.table("boot").create({"counter": int, "life": str}, pk="counter", strict=True)
-    db.table("household").create(
-        {"number": int, "handle": str, "shares": int, "since": float, "trusted": int, "salt": bytes, "verifier": bytes},
-        pk="number",
-        not_null={"handle", "shares", "salt", "verifier"},
-        strict=True,
-    )
-    db.table("household").create_index(["handle"], unique=True)
-    db.table("ledger").create(
-        {"line": str, "direction": str, "household": str, "bytes": int},
-        pk=("line", "direction", "household"),
-        strict=True,
-    )
-    db.table("reading").create(
-        {"line": str, "direction": str, "mark": int, "life": str, "sent": int, "packets": int, "dropped": int},
-        pk=("line", "direction", "mark"),
-        strict=True,
-    )
-    db.table("tally").create({"name": str, "count": int}, pk="name", strict=True)
-    db.table("journal").create(
-        {"sequence": int, "boot": int, "payload": bytes, "signature": bytes, "sent": int}, pk="sequence", strict=True
-    )
-
-
-@migrations()
-def mesh_tables(db: Database) -> None:
-    """Newest lists, tokens of joined devices (never their addresses), and what other lines carried for whom."""
-    db.table("list").create({"kind": str, "version": int, "body": bytes}, pk="kind", strict=True)
-    db.table("token").create(
-        {"token": str, "key": str, "household": str, "left": float, "version": int, "owner": str, "gone": int},
-        pk="token",
-        strict=True,
-    )
-    db.table("use").create(
-        {"owner": str, "line": str, "direction": str, "household": str, "bytes": int, "boot": int, "sequence": int},
-        pk=("owner", "line", "direction", "household"),
-        strict=True,
-    )
 
 
 class StoreError(MeshctlError):

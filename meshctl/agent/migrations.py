@@ -1,0 +1,50 @@
+"""How node.db came to look as it does, step by step. A step that was released is never changed."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("meshctl.node")
+
+
+@migrations()
+def first_tables(db: Database) -> None:
+    """Boots, households, the ledger with the readings it came from, counts of events, and the journal."""
+    db.table("boot").create({"counter": int, "life": str}, pk="counter", strict=True)
+    db.table("household").create(
+        {"number": int, "handle": str, "shares": int, "since": float, "trusted": int, "salt": bytes, "verifier": bytes},
+        pk="number",
+        not_null={"handle", "shares", "salt", "verifier"},
+        strict=True,
+    )
+    db.table("household").create_index(["handle"], unique=True)
+    db.table("ledger").create(
+        {"line": str, "direction": str, "household": str, "bytes": int},
+        pk=("line", "direction", "household"),
+        strict=True,
+    )
+    db.table("reading").create(
+        {"line": str, "direction": str, "mark": int, "life": str, "sent": int, "packets": int, "dropped": int},
+        pk=("line", "direction", "mark"),
+        strict=True,
+    )
+    db.table("tally").create({"name": str, "count": int}, pk="name", strict=True)
+    db.table("journal").create(
+        {"sequence": int, "boot": int, "payload": bytes, "signature": bytes, "sent": int}, pk="sequence", strict=True
+    )
+
+
+@migrations()
+def mesh_tables(db: Database) -> None:
+    """Newest lists, tokens of joined devices (never their addresses), and what other lines carried for whom."""
+    db.table("list").create({"kind": str, "version": int, "body": bytes}, pk="kind", strict=True)
+    db.table("token").create(
+        {"token": str, "key": str, "household": str, "left": float, "version": int, "owner": str, "gone": int},
+        pk="token",
+        strict=True,
+    )
+    db.table("use").create(
+        {"owner": str, "line": str, "direction": str, "household": str, "bytes": int, "boot": int, "sequence": int},
+        pk=("owner", "line", "direction", "household"),
+        strict=True,
+    )
