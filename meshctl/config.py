@@ -14,7 +14,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from meshctl.commons.charter import breaches
 from meshctl.fields import FieldError, read_table
+from meshctl.model import Policy
 from meshctl.settings import (
     Access,
     Config,
@@ -28,7 +30,6 @@ from meshctl.settings import (
     Network,
     Node,
     Paths,
-    Policy,
     Portal,
     Report,
     Resolver,
@@ -175,15 +176,14 @@ def _own_prefix(
 
 
 def _check_figures(file: Path, config: Config) -> None:
-    policy, session = config.policy, config.session
+    session = config.session
+    for breach in breaches(config.policy):
+        raise ConfigError(file, f"policy.{breach.key}", breach.fault, breach.remedy)
     bounds: list[tuple[str, float, float, float]] = [
         ("portal.port", config.portal.port, 1, 65535),
         ("portal.redirect_port", config.portal.redirect_port, 1, 65535),
         ("session.guest_hours", session.guest_hours, 0.001, 24 * 366),
         ("session.household_hours", session.household_hours, 0.001, 24 * 366),
-        ("policy.floor_kbit", policy.floor_kbit, 8, 100_000),
-        ("policy.guest_share", policy.guest_share, 0.05, 0.95),
-        ("policy.tick_seconds", policy.tick_seconds, 0.5, 60),
         ("report.seconds", config.report.seconds, 1, 86_400),
         ("mesh.port", config.mesh.port, 1, 65535),
         ("mesh.babel_port", config.mesh.babel_port, 1, 65535),

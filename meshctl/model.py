@@ -35,11 +35,15 @@ class ClockReading:
 
 @dataclass(frozen=True)
 class Household:
-    """The unit that has a share; ``handle`` is the public first group of its pass."""
+    """The unit that has a share; ``handle`` is the public first group of its pass.
+
+    ``since`` is when it got its pass, in seconds since 1970, or ``None`` where no trusted clock said so.
+    """
 
     handle: str
     number: int
     shares: int = 1
+    since: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,3 +71,40 @@ class Capacity:
     def of(self, direction: Direction) -> float:
         """Bytes per second in that direction."""
         return self.down if direction == "down" else self.up
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The settings of the fair share in force; `meshctl.commons.charter` holds their bounds.
+
+    ``floor_kbit`` (kbit/s) is what each household and guest is assured while floors fit the line;
+    ``guest_share`` the most that all guests together are assured, as a part of the line;
+    ``tick_seconds`` how often the agent reads, accounts and decides. ``half_life_days`` is after how
+    long half of what was used is forgotten. A line is contended while it carries ``busy`` of its
+    capacity or more and two or more want more than they get. ``newcomer`` is what a household's ratio
+    starts with. A household whose ratio is above ``level_above[i]`` is at level i + 1 or higher, and is
+    back below it at ``level_return`` of that threshold; at level i its weight is ``level_weight[i]`` a
+    share. ``least_contended`` is the part of a line's time that counts as contended at the least, so
+    that one busy evening after quiet weeks weighs little.
+    """
+
+    floor_kbit: float = 256.0
+    guest_share: float = 0.30
+    tick_seconds: float = 10.0
+    half_life_days: float = 7.0
+    busy: float = 0.9
+    newcomer: float = 0.5
+    least_contended: float = 0.125
+    level_above: tuple[float, ...] = (1.5, 2.5, 5.0)
+    level_weight: tuple[float, ...] = (1.0, 0.5, 0.25, 0.125)
+    level_return: float = 0.9
+
+    @property
+    def half_life(self) -> float:
+        """Return the half-life in seconds."""
+        return self.half_life_days * 86_400
+
+    @property
+    def floor(self) -> int:
+        """Return the floor in whole kbit/s."""
+        return int(self.floor_kbit)

@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from meshctl.model import Capacity, MeshctlError
+from meshctl.model import Capacity, MeshctlError, Policy
 
 
 class ConfigError(MeshctlError):
@@ -93,15 +93,6 @@ class Session:
 
     guest_hours: float = 24.0
     household_hours: float = 720.0
-
-
-@dataclass(frozen=True)
-class Policy:
-    """The settings of the fair share, within the charter's bounds."""
-
-    floor_kbit: float = 256.0
-    guest_share: float = 0.30
-    tick_seconds: float = 10.0
 
 
 @dataclass(frozen=True)

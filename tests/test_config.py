@@ -65,7 +65,7 @@ def test_a_node_needs_no_line(tmp_path: Path) -> None:
         ("open_ports = [8090]", "open_ports = [0]", "access[0].open_ports", "1 to 65535"),
         ("open_ports = [8090]", "open_ports = 80", "access[0].open_ports", "list"),
         ("[node]", "[nodes]\n[node]", "nodes", "Did you mean 'node'?"),
-        ("[node]", "[policy]\nguest_share = 1.0\n[node]", "policy.guest_share", "0.95"),
+        ("[node]", "[policy]\nguest_share = 1.0\n[node]", "policy.guest_share", "0.5"),
         ("[node]", '[shaping]\nleaf = "red"\n[node]', "shaping.leaf", "cake"),
         ("[node]", "[portal]\nport = 8080\n[node]", "portal.redirect_port", "two ports"),
         ("[node]", '[report]\nhub = "ftp://x"\n[node]', "report.hub", "http://"),

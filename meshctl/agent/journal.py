@@ -68,7 +68,7 @@ class Journal:
         totals = []
         for direction in DIRECTIONS:
             carried = sum(n for (name, d, _), n in ledger.items() if name == line.name and d == direction)
-            use = self._turns.tally.use.get(direction)
+            use = self._turns.accounts.use.get(direction)
             busy, fairness = (round(use.busy, 3), use.fairness) if use else (0.0, None)
             totals.append(LineTotal(line.name, direction, carried, line.capacity.of(direction), busy, fairness))
         return tuple(totals)

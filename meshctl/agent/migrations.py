@@ -48,3 +48,21 @@ def mesh_tables(db: Database) -> None:
         pk=("owner", "line", "direction", "household"),
         strict=True,
     )
+
+
+@migrations()
+def memory_tables(db: Database) -> None:
+    """What the line remembers: its own filters, and of each household one decayed number in each direction."""
+    figures = {f"{way}_{what}": float for way in ("down", "up") for what in ("contended", "capacity")}
+    db.table("line_memory").create(
+        {"line": str, "clock": float, "boot": int, "monotonic": float, "wall": float, "trusted": int, **figures},
+        pk="line",
+        strict=True,
+    )
+    times = {"born": float, "seen": float, "at": float}
+    decided = {"level": int, "since": float, "ratio": float, "wall": float}
+    db.table("home_memory").create(
+        {"line": str, "household": str, **times, "shares": int, "down": float, "up": float, **decided},
+        pk=("line", "household"),
+        strict=True,
+    )

@@ -7,7 +7,7 @@ address and no name of a person has a column here.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,9 +73,14 @@ class Store:
         self._connection.execute("INSERT INTO boot VALUES (?, ?)", (counter, life))
         return counter
 
+    def current_boot(self) -> int:
+        """Return the number of the newest boot, 0 before the first."""
+        return int(self._connection.execute("SELECT COALESCE(MAX(counter), 0) FROM boot").fetchone()[0])
+
     def households(self) -> list[Household]:
         """Return all households in the order they were added."""
-        rows = self._connection.execute("SELECT handle, number, shares FROM household ORDER BY number")
+        columns = "handle, number, shares, CASE WHEN trusted THEN since END"
+        rows = self._connection.execute(f"SELECT {columns} FROM household ORDER BY number")  # noqa: S608
         return [Household(*row) for row in rows]
 
     def household(self, handle: str) -> tuple[Household, Verifier] | None:
@@ -110,8 +115,14 @@ class Store:
         rows = self._connection.execute("SELECT line, direction, mark, life, sent, packets, dropped FROM reading")
         return {(row[0], row[1], row[2]): Count(*row[3:]) for row in rows}
 
-    def record(self, flows: Mapping[Place, Flow], before: Mapping[Place, Count], now: Mapping[Place, Count]) -> None:
-        """Add what flowed to the ledger and keep the readings it came from, in one transaction.
+    def record(
+        self,
+        flows: Mapping[Place, Flow],
+        before: Mapping[Place, Count],
+        now: Mapping[Place, Count],
+        also: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
+        """Add what flowed to the ledger and keep the readings it came from, in one transaction with ``also``.
 
         So a crash at any moment loses at most what passed since the last call, and counts nothing twice.
         """
@@ -123,7 +134,7 @@ class Store:
         ]
         changed = [(*place, c.life, c.sent, c.packets, c.dropped) for place, c in now.items() if before.get(place) != c]
         gone = [place for place in before if place not in now]
-        if not (charges or changed or gone):
+        if not (charges or changed or gone or also):
             return
         with self.transaction():
             self._connection.executemany("DELETE FROM reading WHERE line = ? AND direction = ? AND mark = ?", gone)
@@ -132,6 +143,8 @@ class Store:
                 "INSERT INTO ledger VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes",
                 charges,
             )
+            if also is not None:
+                also(self._connection)
 
     def count(self, name: str) -> int:
         """Count one more of something that happened, such as ``repairs``, and return how many there were."""

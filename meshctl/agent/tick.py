@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from meshctl.agent import elements, funnel, trees
+from meshctl.agent.accounts import Accounts
 from meshctl.agent.clock import Clock
 from meshctl.agent.kernel import Kernel, KernelError, KernelState, shaped_devices
 from meshctl.agent.members import Members, mark_of
@@ -15,19 +16,8 @@ from meshctl.agent.ruleset import PRESENT_MINUTES
 from meshctl.agent.store import Store
 from meshctl.config import Config
 from meshctl.lists import Member, Roster
-from meshctl.model import DIRECTIONS, Device, Direction
-from meshctl.quota.meter import Count, Flow, Place, jain, meter
-from meshctl.quota.plan import (
-    FIRST_GUEST,
-    FIRST_HOME,
-    FIRST_STRANGER,
-    LAST_STRANGER,
-    Plan,
-    Settings,
-    Tree,
-    decide,
-    stranger_mark,
-)
+from meshctl.model import Device, Household
+from meshctl.quota.plan import FIRST_HOME, FIRST_STRANGER, LAST_STRANGER, Crowd, Plan, Tree, decide, stranger_mark
 
 log = logging.getLogger(__name__)
 
@@ -37,23 +27,10 @@ _INHERITED = 30.0
 """Seconds that a former agent's announcements hold while the other nodes have not spoken yet."""
 
 
-@dataclass(frozen=True)
-class Use:
-    """One direction of the line in the last tick: ``busy`` 0 to 1, ``fairness`` Jain's index of who was held back."""
-
-    busy: float = 0.0
-    fairness: float | None = None
-
-
 @dataclass
 class Tally:
-    """What turns have seen: ``used`` holds bytes by direction and mark since this agent started.
+    """What turns have seen; ``repairs`` counts over all boots."""
 
-    ``repairs`` counts over all boots.
-    """
-
-    used: dict[tuple[Direction, int], int] = field(default_factory=dict)
-    use: dict[Direction, Use] = field(default_factory=dict)
     repairs: int = 0
     ticks: int = 0
     faults: int = 0
@@ -74,12 +51,12 @@ class Reconciler:
         self._announced: dict[str, int] = {}
         self._inherits_until = 0.0
         self._strange: dict[int, float] = {}
-        self._readings: dict[Place, Count] = store.readings()
         self._addresses: dict[str, set[str]] = {}
-        self._moved: set[int] = set()
         self._rules = ""
-        self._read_at: float | None = None
         self._leaf = _LEAVES[0] if config.shaping.leaf == "auto" else config.shaping.leaf
+        line = config.line[0] if config.line else None
+        self._line = line
+        self.accounts = Accounts(line, config.policy, store)
         self.merged = False
         self.plan = Plan({})
         self.tally = Tally(repairs=store.counted("repairs"))
@@ -111,9 +88,10 @@ class Reconciler:
 
     def tick(self) -> None:
         """One full turn. Raises `KernelError` when the kernel refused; the next turn tries again."""
-        began = self._clock.read().monotonic
+        reading = self._clock.read()
+        began = reading.monotonic
         state = self._kernel.read()
-        self._account(state, began)
+        self.accounts.take(state.trees, reading, self._households(), set(self.plan.present))
         self._notice(state, began)
         leaving = self._members.expired(began)
         for device in leaving:
@@ -171,35 +149,11 @@ class Reconciler:
         self.tick()
         self._kernel.forget({*addresses, *self._addresses_of([device])})
 
-    def _account(self, state: KernelState, now: float) -> None:
-        if not self._config.line:
-            return
-        line = self._config.line[0]
-        counts: dict[Place, Count] = {
-            (line.name, direction, number): shown.count
-            for direction, tree in state.trees.items()
-            for number, shown in tree.classes.items()
-            if shown.count.life
-        }
-        flows = meter(self._readings, counts)
-        self._moved = {mark for (_, _, mark), flow in flows.items() if flow.sent}
-        self._store.record(flows, self._readings, counts)
-        self._readings = counts
-        for (_, direction, mark), flow in flows.items():
-            key = (direction, mark)
-            self.tally.used[key] = self.tally.used.get(key, 0) + flow.sent
-        elapsed = now - self._read_at if self._read_at is not None else None
-        self._read_at = now
-        if elapsed:
-            for direction in DIRECTIONS:
-                mine = {mark: flow for (_, d, mark), flow in flows.items() if d == direction}
-                self.tally.use[direction] = _use(mine, line.capacity.of(direction) * elapsed)
-
     def _notice(self, state: KernelState, now: float) -> None:
         self._addresses = {hardware: set(addresses) for hardware, addresses in state.table.seen.items()}
         seen = [d.mark for d in self._members.all() if d.hardware in state.table.seen]
-        self._members.touch([*seen, *self._moved], now)
-        self._strange.update(dict.fromkeys((mark for mark in self._moved if mark >= FIRST_STRANGER), now))
+        self._members.touch([*seen, *self.accounts.moved], now)
+        self._strange.update(dict.fromkeys((mark for mark in self.accounts.moved if mark >= FIRST_STRANGER), now))
         if self._said is None and now >= self._inherits_until:
             self._announced = {}
 
@@ -215,13 +169,18 @@ class Reconciler:
         return found | {address for address, hardware in self._kernel.neighbours().items() if hardware in wanted}
 
     def _decide(self, present: Iterable[int]) -> Plan:
-        line = self._config.line[0] if self._config.line else None
-        weights = {mark_of(household): float(household.shares) for household in self._store.households()}
-        policy = self._config.policy
-        settings = Settings(int(policy.floor_kbit), policy.guest_share, self.merged)
-        capacity = line.capacity if line else None
+        known = self._households()
         strangers = [stranger_mark(one.number) for one in self._others()]
-        return decide(self._members.all(), present, weights, capacity, settings, self._announced, strangers)
+        crowd = Crowd(self._members.all(), frozenset(present), known, self._announced, strangers)
+        capacity, policy = self._line.capacity if self._line else None, self._config.policy
+        plan = decide(crowd, self.accounts.memory, capacity, policy, merged=self.merged)
+        here = {known[mark].handle for mark in plan.present if mark in known}
+        levels = {known[mark].handle: level for mark, level in plan.levels.items()}
+        self.accounts.enter_levels(levels, here, self._clock.read())
+        return plan
+
+    def _households(self) -> dict[int, Household]:
+        return {mark_of(household): household for household in self._store.households()}
 
     def _others(self) -> list[Member]:
         mine = self._config.node.name
@@ -279,12 +238,3 @@ class Reconciler:
             commands = [f"qdisc del dev {device} root", *trees.difference(device, trees.TreeState(), tree, self._leaf)]
             self._kernel.shape(commands)
         return commands
-
-
-def _use(flows: dict[int, Flow], could: float) -> Use:
-    homes = [float(flow.sent) for mark, flow in flows.items() if 0x10 <= mark < FIRST_GUEST and flow.held]
-    guests = [flow for mark, flow in flows.items() if not 0x10 <= mark < FIRST_GUEST]
-    held_guests = [float(sum(flow.sent for flow in guests))] if any(flow.held for flow in guests) else []
-    busy = min(1.0, sum(flow.sent for flow in flows.values()) / could)
-    units = homes + held_guests
-    return Use(busy, jain(units) if len(units) > 1 else None)

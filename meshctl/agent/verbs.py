@@ -238,7 +238,9 @@ class Verbs:
             "faults": tally.faults,
             "hazards": self.hazards,
             "trees": {d: _tree_table(tree) for d, tree in plan.trees.items()},
-            "use": {d: {"busy": round(use.busy, 3), "fairness": use.fairness} for d, use in tally.use.items()},
+            "use": {
+                d: {"busy": round(use.busy, 3), "fairness": use.fairness} for d, use in self._turns.accounts.use.items()
+            },
             "ledger": {d: _sum(self._store.ledger(), d, None) for d in DIRECTIONS},
             "mesh": self._mesh.status() if self._mesh else None,
         }

@@ -50,7 +50,7 @@ class Views:
         if not self._config.line:
             return None
         line, plan, policy = self._config.line[0], self._turns.plan, self._config.policy
-        use = max((use.busy for use in self._turns.tally.use.values()), default=0.0)
+        use = max((use.busy for use in self._turns.accounts.use.values()), default=0.0)
         down = plan.trees["down"]
         floor, guests = int(policy.floor_kbit), plan.guests + 1
         pool = guest_pool(down.capacity, guests, float(plan.homes), floor, policy.guest_share, floor * plan.homes)
@@ -70,7 +70,7 @@ class Views:
         leaf = tree.leaves.get(device.mark) if tree else None
         if tree is None or leaf is None:
             return None
-        used = self._turns.tally.used.get((direction, device.mark), 0)
+        used = self._turns.accounts.used.get((direction, device.mark), 0)
         if device.household:
             ledger = self._store.ledger()
             used = ledger.get((self._config.line[0].name, direction, device.household), 0)

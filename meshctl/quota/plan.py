@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
-from meshctl.model import DIRECTIONS, Capacity, Device, Direction
-from meshctl.quota.share import fill, guest_pool
+from meshctl.model import DIRECTIONS, Capacity, Device, Direction, Household, Policy
+from meshctl.quota.share import fill, guest_pool, level_of
+from meshctl.quota.usage import Memory, ratio
 
 ROOT, HOMES, GUEST_POOL, UNKNOWN = 0x1, 0x2, 0x3, 0x4
 """Class numbers below the qdisc: the line, its two parents, and the leaf for what nobody could name."""
@@ -28,15 +28,6 @@ _FRAME, _MERGED, _QUANTUM_LIMIT = 1514, 8192, 65536
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The policy in force, in the units of the tree. ``merged``: offloads hand over several frames at once."""
-
-    floor_kbit: int
-    guest_share: float
-    merged: bool = False
-
-
-@dataclass(frozen=True)
 class Leaf:
     """One class that a household or guest has: rates in kbit/s, ``quantum`` and ``burst`` in bytes.
 
@@ -53,12 +44,16 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Tree:
-    """One direction of a line: the parents' rates always sum to the capacity, leaves to their parent."""
+    """One direction of a line: the parents' rates always sum to the capacity, leaves to their parent.
+
+    ``floor`` (kbit/s) is what each household is assured at the least: the policy's, or less where floors do not fit.
+    """
 
     capacity: int
     homes: int
     guests: int
     leaves: Mapping[int, Leaf]
+    floor: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,13 +61,15 @@ class Plan:
     """What the kernel should look like.
 
     ``members`` are the devices joined here by hardware address, ``announced`` the marks of addresses
-    behind other nodes, ``present`` the marks that share the line now.
+    behind other nodes, ``present`` the marks that share the line now. ``levels`` are the levels of
+    those households that are not at level 0, by mark.
     """
 
     members: Mapping[str, Device]
     trees: Mapping[Direction, Tree] = field(default_factory=dict)
     announced: Mapping[str, int] = field(default_factory=dict)
     present: frozenset[int] = frozenset()
+    levels: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def homes(self) -> int:
@@ -85,7 +82,21 @@ class Plan:
         return len(self.present) - self.homes
 
 
-_NOBODY: Mapping[str, int] = MappingProxyType({})
+@dataclass(frozen=True)
+class Crowd:
+    """Who is here.
+
+    ``members`` are the devices joined here, ``present`` the marks that have a device here or behind another
+    node, ``households`` those that this node knows, by mark. ``announced`` maps a client's address behind
+    another node to its mark; ``strangers`` are the marks of those nodes' unknown devices, which have a leaf even
+    while nobody is known to use it.
+    """
+
+    members: Collection[Device]
+    present: Collection[int]
+    households: Mapping[int, Household] = field(default_factory=dict)
+    announced: Mapping[str, int] = field(default_factory=dict)
+    strangers: Collection[int] = ()
 
 
 def stranger_mark(number: int) -> int:
@@ -97,50 +108,72 @@ def stranger_mark(number: int) -> int:
 
 
 def decide(
-    members: Iterable[Device],
-    present: Iterable[int],
-    weights: Mapping[int, float],
-    capacity: Capacity | None,
-    settings: Settings,
-    announced: Mapping[str, int] = _NOBODY,
-    strangers: Iterable[int] = (),
+    crowd: Crowd, memory: Memory | None, capacity: Capacity | None, policy: Policy, *, merged: bool = False
 ) -> Plan:
-    """Return the desired state of the kernel.
+    """Return the desired state of the kernel; now is the memory's clock.
 
-    ``present`` are the marks that have a device here or behind another node, ``weights`` the
-    households' weights by mark (1 where absent). ``announced`` maps a client's address behind another
-    node to its mark; ``strangers`` are the marks of those nodes' unknown devices, which have a leaf
-    even while nobody is known to use it. Without a ``capacity`` this node has no line, and nothing
-    is shaped.
+    ``merged`` says that offloads hand over several frames at once. Without a ``capacity`` this node has no line, and
+    nothing is shaped. Without a ``memory`` everybody is at level 0.
     """
-    joined = {device.hardware: device for device in members}
-    unknown = set(strangers)
-    here = frozenset(present) & ({device.mark for device in joined.values()} | set(announced.values()) | unknown)
+    joined = {device.hardware: device for device in crowd.members}
+    unknown, announced = set(crowd.strangers), dict(crowd.announced)
+    known = {device.mark for device in joined.values()} | set(announced.values()) | unknown
+    here = frozenset(crowd.present) & known
     if capacity is None:
-        return Plan(joined, announced=dict(announced), present=here)
-    homes = {mark: weights.get(mark, 1.0) for mark in here if mark < FIRST_GUEST}
+        return Plan(joined, announced=announced, present=here)
+    levels = _levels(crowd.households, here, memory, policy)
+    homes = {
+        mark: policy.level_weight[levels.get(mark, 0)] * _shares(crowd.households.get(mark))
+        for mark in here
+        if mark < FIRST_GUEST
+    }
     guests = sorted(mark for mark in here if mark >= FIRST_GUEST)
     idle = [UNKNOWN, *sorted(unknown - here)]
-    trees = {d: _tree(int(capacity.of(d) / 125), homes, guests, idle, settings) for d in DIRECTIONS}
-    return Plan(joined, trees, dict(announced), here)
+    parts = (homes, guests, idle)
+    trees = {d: _tree(int(capacity.of(d) / 125), parts, policy, merged=merged) for d in DIRECTIONS}
+    return Plan(joined, trees, announced, here, levels)
 
 
-def _tree(capacity: int, homes: Mapping[int, float], guests: list[int], idle: list[int], settings: Settings) -> Tree:
-    floors = min(settings.floor_kbit * len(homes), capacity)
-    pool = guest_pool(capacity, len(guests), sum(homes.values()), settings.floor_kbit, settings.guest_share, floors)
+def _shares(household: Household | None) -> int:
+    return household.shares if household else 1
+
+
+def _levels(
+    households: Mapping[int, Household], here: Collection[int], memory: Memory | None, policy: Policy
+) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for mark in here if memory is not None else ():
+        household = households.get(mark)
+        past = memory.homes.get(household.handle) if memory is not None and household else None
+        # What was never charged has at most the newcomer term, which no threshold is below.
+        if memory is None or past is None or not (past.down or past.up):
+            continue
+        level = level_of(ratio(memory, past, policy).value, past.level, policy)
+        if level:
+            found[mark] = level
+    return found
+
+
+def _tree(
+    capacity: int, parts: tuple[Mapping[int, float], list[int], list[int]], policy: Policy, *, merged: bool
+) -> Tree:
+    homes, guests, idle = parts
+    floors = min(policy.floor * len(homes), capacity)
+    pool = guest_pool(capacity, len(guests), sum(homes.values()), policy.floor, policy.guest_share, floors)
     each = max(1, min(UNKNOWN_KBIT, max(UNKNOWN_KBIT, capacity // _IDLE_PART) // len(idle)))
     pool = min(max(pool, each * len(idle) + len(guests)), capacity - 1)
-    home_rates = fill(capacity - pool, homes, settings.floor_kbit)
+    home_rates = fill(capacity - pool, homes, policy.floor)
     guest_rates = dict.fromkeys(idle, each) if guests else fill(pool, dict.fromkeys(idle, 1.0), 1)
     guest_rates |= fill(max(0, pool - each * len(idle)), dict.fromkeys(guests, 1.0), 1)
-    base = _MERGED if settings.merged else _FRAME
+    base = _MERGED if merged else _FRAME
     lightest = min(homes.values(), default=1.0)
     leaves = {
         mark: _leaf(mark, HOMES, rate, capacity, int(base * homes[mark] / lightest))
         for mark, rate in home_rates.items()
     }
     leaves |= {mark: _leaf(mark, GUEST_POOL, rate, capacity, base) for mark, rate in guest_rates.items()}
-    return Tree(capacity, capacity - pool, pool, leaves)
+    floor = min(policy.floor, (capacity - pool) // max(1, len(homes)))
+    return Tree(capacity, capacity - pool, pool, leaves, floor)
 
 
 def _leaf(number: int, parent: int, rate: int, ceil: int, quantum: int) -> Leaf:

@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+
+from meshctl.model import Policy
 
 _GUESTS_HAIR = 0.975
 """Measured: with the full share assured, 64 guests leave a home 69.9 % where 70 % is promised, 69.3 % over a mesh."""
+
+
+def level_of(ratio: float, before: int, policy: Policy) -> int:
+    """Return the level that a ratio calls for, for a household that was at level ``before``.
+
+    Up as soon as a threshold is passed, down only below ``level_return`` of it, so that a ratio at a
+    threshold does not change the level with every turn.
+    """
+    above = policy.level_above
+    level = min(before, len(above))
+    while level < len(above) and ratio > above[level]:
+        level += 1
+    while level > 0 and ratio < policy.level_return * above[level - 1]:
+        level -= 1
+    return level
+
+
+def seconds_to_full(ratio: float, level: int, policy: Policy) -> float:
+    """Return after how many seconds without further busy-hour use a household is back at level 0.
+
+    The line's own memory is taken to stay as it is: if it stays as busy as now. Then the whole ratio, the
+    newcomer term included, halves with every half-life.
+    """
+    if level == 0:
+        return 0.0
+    return max(0.0, policy.half_life * math.log2(ratio / (policy.level_return * policy.level_above[0])))
 
 
 def guest_pool(capacity: int, guests: int, weight: float, floor: int, guest_share: float, homes_floor: int) -> int:

@@ -14,8 +14,8 @@ from meshctl.agent import elements, funnel, trees
 from meshctl.agent.kernel import Kernel, KernelError, LinuxKernel, shaped_devices
 from meshctl.lab.kernel import inside_net, ip
 from meshctl.lists import Roster
-from meshctl.model import DIRECTIONS, Capacity, Device
-from meshctl.quota.plan import FIRST_GUEST, Plan, Settings, decide, stranger_mark
+from meshctl.model import DIRECTIONS, Capacity, Device, Policy
+from meshctl.quota.plan import FIRST_GUEST, Crowd, Plan, decide, stranger_mark
 from tests.agent.fake_kernel import FakeKernel
 from tests.kernel.agents import GATEWAY, ROSTER, config_of
 
@@ -46,7 +46,8 @@ def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
 def plan_of(*devices: Device, announced: dict[str, int] | None = None, capacity: float = 2.5e6) -> Plan:
     far = announced or {}
     marks = {device.mark for device in devices} | set(far.values())
-    return decide(devices, marks, {}, Capacity(capacity, capacity), Settings(256, 0.3), far, STRANGERS)
+    crowd = Crowd(devices, marks, {}, far, STRANGERS)
+    return decide(crowd, None, Capacity(capacity, capacity), Policy())
 
 
 def bring(kernel: Kernel, plan: Plan, now: float) -> None:

@@ -84,12 +84,12 @@ def test_the_ledger_counts_each_byte_of_both_phones_once(homes: Street) -> None:
     homes.gate.announce({**dict.fromkeys(ADDRESSES["far"], NEAR), **dict.fromkeys(ADDRESSES["other"], OTHER)})
     gate.tick()
     before = {place: sum(n for (_, d, _), n in store.ledger().items() if d == place) for place in DIRECTIONS}
-    used = dict(gate.turns.tally.used)
+    used = dict(gate.turns.accounts.used)
     assert homes.fetches("near", SITE4, 500_000) >= 500_000
     assert homes.fetches("far", SITE6, 500_000) >= 500_000
     gate.tick()
     after = {place: sum(n for (_, d, _), n in store.ledger().items() if d == place) for place in DIRECTIONS}
-    grown = gate.turns.tally.used["down", NEAR] - used.get(("down", NEAR), 0)
+    grown = gate.turns.accounts.used["down", NEAR] - used.get(("down", NEAR), 0)
 
     assert after["down"] - before["down"] == grown
     assert 1_000_000 <= grown <= 1_400_000

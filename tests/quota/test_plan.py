@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meshctl.model import DIRECTIONS, Capacity, Device
+from meshctl.model import DIRECTIONS, Capacity, Device, Household, Policy
 from meshctl.quota.plan import (
     FIRST_GUEST,
     FIRST_HOME,
@@ -17,11 +19,27 @@ from meshctl.quota.plan import (
     LAST_STRANGER,
     UNKNOWN,
     UNKNOWN_KBIT,
+    Crowd,
     Plan,
-    Settings,
-    decide,
     stranger_mark,
 )
+from meshctl.quota.plan import decide as decide_for
+
+POLICY = Policy()
+NOBODY: dict[str, int] = {}
+
+
+def decide(
+    members: Collection[Device],
+    present: Collection[int],
+    shares: Mapping[int, int],
+    capacity: Capacity | None,
+    announced: Mapping[str, int] = NOBODY,
+    strangers: Collection[int] = (),
+) -> Plan:
+    """Decide for households that remember nothing, with so many shares."""
+    households = {mark: Household(f"H{mark:03d}", mark, some) for mark, some in shares.items()}
+    return decide_for(Crowd(members, present, households, announced, strangers), None, capacity, POLICY)
 
 
 def device(number: int, mark: int) -> Device:
@@ -34,10 +52,10 @@ def crowd(homes: int, guests: int) -> list[Device]:
     return [device(number, mark) for number, mark in enumerate(marks)]
 
 
-def plan_of(homes: int, guests: int, kbit: int, weights: dict[int, float] | None = None, up: int = 0) -> Plan:
+def plan_of(homes: int, guests: int, kbit: int, shares: dict[int, int] | None = None, up: int = 0) -> Plan:
     members = crowd(homes, guests)
     capacity = Capacity(kbit * 125.0, (up or kbit) * 125.0)
-    return decide(members, [d.mark for d in members], weights or {}, capacity, Settings(256, 0.30))
+    return decide(members, [d.mark for d in members], shares or {}, capacity)
 
 
 def assert_sums(plan: Plan) -> None:
@@ -57,7 +75,7 @@ def test_children_sum_to_their_parent_in_both_directions(
     homes: int, guests: int, down: int, up: int, draw: st.DataObject
 ) -> None:
     some = draw.draw(
-        st.dictionaries(st.integers(FIRST_HOME, FIRST_HOME + 300), st.sampled_from([0.125, 0.5, 8.0]), max_size=20)
+        st.dictionaries(st.integers(FIRST_HOME, FIRST_HOME + 300), st.sampled_from([1, 3, 8]), max_size=20)
     )
     assert_sums(plan_of(homes, guests, down, some, up))
 
@@ -85,30 +103,30 @@ def test_homes_keep_their_part_beside_64_guests(homes: int, kbit: int) -> None:
 def test_more_devices_do_not_make_a_bigger_share(split: int, homes: int) -> None:
     alone = crowd(homes, 3)
     more = [device(1000 + number, FIRST_HOME) for number in range(split)]
-    capacity, policy = Capacity(2.5e6, 1e6), Settings(256, 0.30)
+    capacity = Capacity(2.5e6, 1e6)
     marks = [d.mark for d in alone]
-    one = decide(alone, marks, {}, capacity, policy)
-    many = decide([*more, *alone], [*marks, *(d.mark for d in more)], {}, capacity, policy)
+    one = decide(alone, marks, {}, capacity)
+    many = decide([*more, *alone], [*marks, *(d.mark for d in more)], {}, capacity)
     assert one.trees == many.trees
 
 
 def test_order_does_not_matter() -> None:
     members = crowd(7, 5)
     marks = [d.mark for d in members]
-    capacity, policy = Capacity(2.5e6, 1e6), Settings(256, 0.30)
-    assert decide(members, marks, {}, capacity, policy) == decide(members[::-1], marks[::-1], {}, capacity, policy)
+    capacity = Capacity(2.5e6, 1e6)
+    assert decide(members, marks, {}, capacity) == decide(members[::-1], marks[::-1], {}, capacity)
 
 
 def test_who_is_not_here_has_no_class_and_stays_a_member() -> None:
     members = crowd(2, 1)
-    plan = decide(members, [FIRST_HOME, 0x77], {}, Capacity(2.5e6, 2.5e6), Settings(256, 0.30))
+    plan = decide(members, [FIRST_HOME, 0x77], {}, Capacity(2.5e6, 2.5e6))
     assert plan.trees["up"].leaves.keys() == {FIRST_HOME, UNKNOWN}
     assert len(plan.members) == 3
     assert (plan.homes, plan.guests) == (1, 0)
 
 
 def test_a_node_without_a_line_shapes_nothing() -> None:
-    plan = decide(crowd(2, 1), [FIRST_HOME], {}, None, Settings(256, 0.30))
+    plan = decide(crowd(2, 1), [FIRST_HOME], {}, None)
     assert plan.trees == {}
     assert (plan.homes, plan.guests, len(plan.members)) == (1, 0, 3)
 
@@ -119,13 +137,12 @@ def test_one_home_more_never_gives_another_more() -> None:
 
 
 def test_quanta_follow_weights_and_stay_in_bounds() -> None:
-    tree = plan_of(2, 0, 20_000, {FIRST_HOME: 1.0, FIRST_HOME + 1: 100.0}).trees["down"]
+    tree = plan_of(2, 0, 20_000, {FIRST_HOME: 1, FIRST_HOME + 1: 100}).trees["down"]
     assert tree.leaves[FIRST_HOME].quantum == 1514
     assert tree.leaves[FIRST_HOME + 1].quantum == 65536
     assert all(50 <= leaf.limit <= 250 for leaf in tree.leaves.values())
 
 
-POLICY = Settings(256, 0.30)
 AT_OTHERS = {"10.44.4.7": FIRST_HOME, "2001:db8:4::7": FIRST_HOME, "10.44.4.8": FIRST_GUEST, "10.44.8.9": 0x55}
 
 
@@ -138,8 +155,8 @@ def test_marks_of_guests_and_strangers_never_meet() -> None:
 
 def test_a_home_behind_another_node_has_the_leaf_of_one_that_is_here() -> None:
     marks = {FIRST_HOME, FIRST_GUEST, 0x55}
-    far = decide([], marks, {}, Capacity(2.5e6, 1e6), POLICY, AT_OTHERS)
-    near = decide([device(n, mark) for n, mark in enumerate(marks)], marks, {}, Capacity(2.5e6, 1e6), POLICY)
+    far = decide([], marks, {}, Capacity(2.5e6, 1e6), AT_OTHERS)
+    near = decide([device(n, mark) for n, mark in enumerate(marks)], marks, {}, Capacity(2.5e6, 1e6))
 
     assert far.trees == near.trees
     assert (far.homes, far.guests) == (2, 1)
@@ -149,23 +166,23 @@ def test_a_home_behind_another_node_has_the_leaf_of_one_that_is_here() -> None:
 def test_a_home_with_phones_at_two_nodes_has_one_leaf() -> None:
     here = [device(1, FIRST_HOME), device(2, FIRST_HOME + 1)]
     marks = [d.mark for d in here]
-    alone = decide(here, marks, {}, Capacity(2.5e6, 1e6), POLICY)
-    both = decide(here, marks, {}, Capacity(2.5e6, 1e6), POLICY, {"10.44.4.7": FIRST_HOME, "fd44:4::7": FIRST_HOME})
+    alone = decide(here, marks, {}, Capacity(2.5e6, 1e6))
+    both = decide(here, marks, {}, Capacity(2.5e6, 1e6), {"10.44.4.7": FIRST_HOME, "fd44:4::7": FIRST_HOME})
 
     assert both.trees == alone.trees
     assert both.homes == 2
 
 
 def test_a_mark_that_was_announced_and_is_not_present_has_no_leaf() -> None:
-    plan = decide([], [FIRST_GUEST], {}, Capacity(2.5e6, 1e6), POLICY, AT_OTHERS)
+    plan = decide([], [FIRST_GUEST], {}, Capacity(2.5e6, 1e6), AT_OTHERS)
 
     assert plan.trees["down"].leaves.keys() == {FIRST_GUEST, UNKNOWN}
 
 
 def test_every_node_s_strangers_have_a_leaf_before_anybody_uses_it() -> None:
     strangers = [stranger_mark(n) for n in (1, 2, 3)]
-    idle = decide(crowd(2, 1), [FIRST_HOME, FIRST_GUEST], {}, Capacity(2.5e6, 1e6), POLICY, {}, strangers)
-    used = decide(crowd(2, 1), [FIRST_HOME, FIRST_GUEST, strangers[1]], {}, Capacity(2.5e6, 1e6), POLICY, {}, strangers)
+    idle = decide(crowd(2, 1), [FIRST_HOME, FIRST_GUEST], {}, Capacity(2.5e6, 1e6), {}, strangers)
+    used = decide(crowd(2, 1), [FIRST_HOME, FIRST_GUEST, strangers[1]], {}, Capacity(2.5e6, 1e6), {}, strangers)
 
     assert {idle.trees["down"].leaves[mark].rate for mark in (*strangers, UNKNOWN)} == {UNKNOWN_KBIT}
     assert (idle.homes, idle.guests) == (1, 1)
@@ -193,7 +210,7 @@ def test_a_whole_neighbourhood_is_divided_without_rest(
     seen = draw.draw(st.sets(st.sampled_from(sorted(strangers)))) if strangers else set()
     known = near | far | guests | strangers
     marks = draw.draw(st.sets(st.sampled_from(sorted(known)))) if known else set()
-    plan = decide(members, marks | seen, {}, Capacity(kbit * 125.0, 62_500.0), POLICY, announced, strangers)
+    plan = decide(members, marks | seen, {}, Capacity(kbit * 125.0, 62_500.0), announced, strangers)
 
     assert_sums(plan)
     here = (marks | seen) & known
@@ -208,6 +225,6 @@ def test_leaves_that_nobody_uses_cost_homes_next_to_nothing(homes: int, guests: 
     members = crowd(homes, guests)
     strangers = [stranger_mark(n) for n in range(1, nodes + 1)]
     capacity = Capacity(kbit * 125.0, 62_500.0)
-    plan = decide(members, [d.mark for d in members], {}, capacity, POLICY, {}, strangers)
+    plan = decide(members, [d.mark for d in members], {}, capacity, {}, strangers)
 
     assert plan.trees["down"].homes >= min(0.70 * kbit, kbit - guests - max(0.05 * kbit, nodes + 1))

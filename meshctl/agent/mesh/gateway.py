@@ -83,7 +83,7 @@ class Gateway:
         return self._known[1]
 
     def _used(self) -> Mapping[tuple[Direction, int], int]:
-        used = dict(self._turns.tally.used)
+        used = dict(self._turns.accounts.used)
         ledger, line = self._store.ledger(), self._config.line[0].name
         for household in self._store.households():
             for direction in DIRECTIONS:
