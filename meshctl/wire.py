@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from meshctl.fields import FieldError, read_table
 from meshctl.model import MeshctlError
+from meshctl.quota.explain import Explanation
 
 T = TypeVar("T")
 
@@ -78,6 +79,7 @@ class DeviceView:
 
     ``expires_in`` is in seconds. ``down`` and ``up`` are absent for a visitor, and where the node
     has no line. ``homes`` and ``guests`` are how many share the line now, this device included.
+    ``standing`` is why a household has the slice it has.
     """
 
     state: State
@@ -87,6 +89,7 @@ class DeviceView:
     guests: int = 0
     down: Slice | None = None
     up: Slice | None = None
+    standing: Explanation | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from meshctl.agent import conntrack, funnel
 from meshctl.agent.elements import TableState, read_listing
 from meshctl.agent.funnel import FUNNEL, FunnelState, facing_devices
 from meshctl.agent.ruleset import greeting_text, install_text
+from meshctl.agent.surroundings import Surroundings, read_flowtables, read_queues
 from meshctl.agent.trees import TreeState, is_whole, read_tree
 from meshctl.config import Config
 from meshctl.lists import Roster
@@ -46,6 +47,9 @@ class Kernel(Protocol):
 
     def read(self) -> KernelState:
         """Read everything that is ours, without changing anything."""
+
+    def look_around(self) -> Surroundings:
+        """Read what others did on our devices."""
 
     def install(self, roster: Roster | None) -> None:
         """Put the table's rules anew in one transaction, for these nodes; elements stay."""
@@ -83,6 +87,12 @@ class LinuxKernel:
         qdiscs = _run(["tc", "qdisc", "show"])
         trees = {direction: self._read_tree(device, qdiscs) for direction, device in self._devices.items()}
         return KernelState(read_listing(listing), trees, self._read_funnel(qdiscs))
+
+    def look_around(self) -> Surroundings:
+        """Read what others did on our devices: their queues, and flowtables that name one."""
+        ours = {*self._doors, *self._config.mesh.devices, *(line.device for line in self._config.line)}
+        flowtables = read_flowtables(_run(["nft", "-j", "list", "flowtables"]), ours)
+        return Surroundings(read_queues(_run(["tc", "qdisc", "show"])), flowtables, frozenset(ours))
 
     def _read_tree(self, device: str, qdiscs: str) -> TreeState:
         own = re.sub(f"^(qdisc [^ ]+ [^ ]+) dev {re.escape(device)} ", r"\1 ", qdiscs, flags=re.MULTILINE)

@@ -6,6 +6,7 @@ import ipaddress
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from meshctl.agent import elements, funnel, trees
 from meshctl.agent.accounts import Accounts
@@ -36,6 +37,12 @@ class Tally:
     faults: int = 0
     seconds: float = 0.0
     last: str = ""
+    last_at: float | None = None
+
+    def repairs_told(self, now: float) -> dict[str, Any]:
+        """Return how many repairs there were, and which was the last in this boot, how many seconds ago."""
+        ago = None if self.last_at is None else round(now - self.last_at, 1)
+        return {"count": self.repairs, "last": self.last, "seconds_ago": ago}
 
 
 class Reconciler:
@@ -52,7 +59,7 @@ class Reconciler:
         self._inherits_until = 0.0
         self._strange: dict[int, float] = {}
         self._addresses: dict[str, set[str]] = {}
-        self._rules = ""
+        self.rules = ""
         self._leaf = _LEAVES[0] if config.shaping.leaf == "auto" else config.shaping.leaf
         line = config.line[0] if config.line else None
         self._line = line
@@ -76,7 +83,7 @@ class Reconciler:
         now = self._clock.read().monotonic
         self._kernel.install(self._roster)
         state = self._kernel.read()
-        self._rules = state.table.rules
+        self.rules = state.table.rules
         if self._config.shaping.leaf == "auto":
             self._leaf = next((tree.leaf for tree in state.trees.values() if tree.leaf), self._leaf)
         households = {mark_of(household): household.handle for household in self._store.households()}
@@ -116,7 +123,7 @@ class Reconciler:
             return
         self._roster = roster
         if self.tally.ticks:
-            self._rules = ""
+            self.rules = ""
             self.tick()
 
     def announce(self, addresses: Mapping[str, int]) -> None:
@@ -170,7 +177,7 @@ class Reconciler:
 
     def _decide(self, present: Iterable[int]) -> Plan:
         known = self._households()
-        strangers = [stranger_mark(one.number) for one in self._others()]
+        strangers = [stranger_mark(one.number) for one in self.others]
         crowd = Crowd(self._members.all(), frozenset(present), known, self._announced, strangers)
         capacity, policy = self._line.capacity if self._line else None, self._config.policy
         plan = decide(crowd, self.accounts.memory, capacity, policy, merged=self.merged)
@@ -182,17 +189,19 @@ class Reconciler:
     def _households(self) -> dict[int, Household]:
         return {mark_of(household): household for household in self._store.households()}
 
-    def _others(self) -> list[Member]:
+    @property
+    def others(self) -> list[Member]:
+        """The other nodes of the roster."""
         mine = self._config.node.name
         return [one for one in self._roster.members if one.name != mine] if self._roster else []
 
     def _bring(self, state: KernelState, now: float) -> None:
-        if state.table.rules != self._rules or not self._rules:
-            if self._rules:
+        if state.table.rules != self.rules or not self.rules:
+            if self.rules:
                 self._repaired("the table's rules were changed by somebody else")
             self._kernel.install(self._roster)
             state = replace(state, table=self._kernel.read().table)
-            self._rules = state.table.rules
+            self.rules = state.table.rules
         plan = self._decide(self._present(now))
         here = state.funnel.devices & frozenset(self._faces)
         unchanged = plan == self.plan and here == self._faces_here and self.tally.ticks > 0
@@ -204,12 +213,13 @@ class Reconciler:
     def _repaired(self, what: str) -> None:
         self.tally.repairs = self._store.count("repairs")
         self.tally.last = what.split("{", maxsplit=1)[0].strip()
+        self.tally.last_at = self._clock.read().monotonic
         # Elements hold hardware addresses, and a log may be on disk: say which command, never its elements.
         log.warning("repaired: %s", self.tally.last)
 
     def _expected(self, now: float) -> KernelState:
         shown = {direction: trees.expected(tree) for direction, tree in self.plan.trees.items()}
-        return KernelState(elements.expected(self._rules, self.plan, now), shown, funnel.expected(self._faces))
+        return KernelState(elements.expected(self.rules, self.plan, now), shown, funnel.expected(self._faces))
 
     def _apply(self, state: KernelState, plan: Plan, now: float) -> list[str]:
         """Apply the difference, classes before the elements that point at them; return what was done."""

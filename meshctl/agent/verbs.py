@@ -21,6 +21,7 @@ from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
 from meshctl.agent.tries import Tries
 from meshctl.agent.views import Views
+from meshctl.agent.why_verb import Why
 from meshctl.config import Config
 from meshctl.model import DIRECTIONS, GUESTS, Device, Direction
 from meshctl.wire import WireError, as_table
@@ -66,6 +67,7 @@ class Verbs:
             "tick": Verb(operator, self._tick),
             "households": Verb(operator, self._households),
             "household-add": Verb(operator, self._household_add),
+            "why": Verb(operator, Why(config, kernel, parts, clock, views).answer),
         }
 
     def join(self, requests: list[Request]) -> list[Reply]:

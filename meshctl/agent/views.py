@@ -10,6 +10,7 @@ from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
 from meshctl.config import Config
 from meshctl.model import Device, Direction
+from meshctl.quota.explain import Explanation, explain
 from meshctl.quota.share import guest_pool
 from meshctl.wire import DeviceView, LineView, Slice, State
 
@@ -34,9 +35,26 @@ class Views:
         left = None if device.until is None else max(0.0, device.until - self._clock.read().monotonic)
         if news is not None and self.mesh is not None:
             told = news.slices.get(self.mesh.announcer.mark_of(device) or "", {})
-            return DeviceView(state, device.household, left, homes, guests, told.get("down"), told.get("up"))
+            why = self.standing(device.household)
+            return DeviceView(state, device.household, left, homes, guests, told.get("down"), told.get("up"), why)
         down, up = self._slice(device, "down"), self._slice(device, "up")
-        return DeviceView(state, device.household, left, homes, guests, down, up)
+        return DeviceView(state, device.household, left, homes, guests, down, up, self.standing(device.household))
+
+    def standing(self, household: str | None) -> Explanation | None:
+        """Return why a household stands where it does on the line in use; ``None`` for guests and the unknown."""
+        if household is None:
+            return None
+        news = self.mesh.line_news() if self.mesh and not self._config.line else None
+        if news is not None and news.memory is not None and self.mesh is not None:
+            memory, policy = news.memory
+            marks = self.mesh.announcer.marks_of(household)
+            past = next((memory.homes[mark] for mark in marks if mark in memory.homes), None)
+        else:
+            found, policy = self._turns.accounts.memory, self._config.policy
+            if found is None:
+                return None
+            memory, past = found, found.homes.get(household)
+        return explain(memory, past, policy) if past is not None else None
 
     def line(self) -> LineView | None:
         """Return the line that people here use, as everybody may see it."""

@@ -17,6 +17,7 @@ from meshctl.agent.elements import Element, TableState
 from meshctl.agent.funnel import FUNNEL, FunnelState, read_filters
 from meshctl.agent.kernel import KernelError, KernelState, shaped_devices
 from meshctl.agent.ruleset import TABLE, install_text
+from meshctl.agent.surroundings import Surroundings
 from meshctl.agent.trees import Shown, TreeState, shown_rate
 from meshctl.config import Config
 from meshctl.lists import Roster
@@ -67,12 +68,17 @@ class FakeKernel:
         self.forgotten: list[str] = []
         self.redirected: list[str] = []
         self.greeted: set[str] = set()
+        self.around_us = Surroundings()
 
     def read(self) -> KernelState:
         """Read everything that is ours."""
         devices = self._machine.devices
         trees = {direction: self._tree(devices.get(name)) for direction, name in self._shaped.items()}
         return KernelState(self._table(), trees, self._funnel())
+
+    def look_around(self) -> Surroundings:
+        """Read what others did on our devices: what a test put into ``around_us``."""
+        return self.around_us
 
     def install(self, roster: Roster | None) -> None:
         """Put the rules anew; elements stay."""

@@ -29,6 +29,10 @@ class Announcer:
             return None
         return key.household_mark(device.household) if device.household else key.guest_mark(key.token(device.hardware))
 
+    def marks_of(self, household: str) -> list[str]:
+        """Return the marks that gateways may know a household by, the current key's first."""
+        return [key.household_mark(household) for key in self._keys.all()]
+
     def announce(self, roster: Roster, own: str, now: float) -> None:
         """Tell every gateway of the roster but this node itself."""
         wanted: dict[str, str] = {}

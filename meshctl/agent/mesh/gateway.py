@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 
 from meshctl.agent.members import mark_of
-from meshctl.agent.mesh import news
+from meshctl.agent.mesh import news, standing
 from meshctl.agent.mesh.channel import ChannelError, Message
 from meshctl.agent.mesh.daykeys import DayKeys
 from meshctl.agent.mesh.leases import MOST_ADDRESSES, Leases
@@ -71,7 +71,15 @@ class Gateway:
             here = known.get(mark) or self.leases.guest(mark)
             if here is not None:
                 marks[mark] = here
-        return news.to_wire(view, plan, news.slices_of(plan, marks, self._used()))
+        return news.to_wire(view, plan, news.slices_of(plan, marks, self._used()), self._remembered(marks))
+
+    def _remembered(self, marks: Mapping[str, int]) -> Message | None:
+        memory = self._turns.accounts.memory
+        if memory is None:
+            return None
+        handles = {mark_of(household): household.handle for household in self._store.households()}
+        homes = {mark: memory.homes[h] for mark, n in marks.items() if (h := handles.get(n, "")) in memory.homes}
+        return standing.to_wire(memory, self._config.policy, homes)
 
     def _marks(self) -> Mapping[str, int]:
         """Return the kernel's mark of every household by its marks of the day."""

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from meshctl.agent.mesh.channel import ChannelError
+from meshctl.agent.mesh import standing
+from meshctl.agent.mesh.channel import ChannelError, Message
 from meshctl.agent.mesh.shapes import integer, number, rows
-from meshctl.model import DIRECTIONS, Direction
+from meshctl.model import DIRECTIONS, Direction, Policy
 from meshctl.quota.plan import Plan
+from meshctl.quota.usage import Memory
 from meshctl.wire import LineView, Slice, WireError, as_table, line_view
 
 FRESH = 60.0
@@ -20,13 +22,17 @@ _MOST = 8192
 
 @dataclass(frozen=True)
 class News:
-    """One gateway's line at ``heard`` (monotonic seconds); slices by mark and direction."""
+    """One gateway's line at ``heard`` (monotonic seconds); slices by mark and direction.
+
+    ``memory`` is what the line remembers of the households behind this node, by mark, and the gateway's policy.
+    """
 
     view: LineView
     homes: int
     guests: int
     heard: float
     slices: Mapping[str, Mapping[Direction, Slice]] = field(default_factory=dict)
+    memory: tuple[Memory, Policy] | None = None
 
 
 def slices_of(plan: Plan, marks: Mapping[str, int], used: Mapping[tuple[Direction, int], int]) -> list[list[Any]]:
@@ -42,9 +48,10 @@ def slices_of(plan: Plan, marks: Mapping[str, int], used: Mapping[tuple[Directio
     return found
 
 
-def to_wire(view: LineView, plan: Plan, slices: list[list[Any]]) -> dict[str, Any]:
+def to_wire(view: LineView, plan: Plan, slices: list[list[Any]], memory: Message | None) -> Message:
     """Return the message for one node."""
-    return {"kind": "line", "line": as_table(view), "homes": plan.homes, "guests": plan.guests, "slices": slices}
+    told = {"line": as_table(view), "homes": plan.homes, "guests": plan.guests, "slices": slices, "memory": memory}
+    return {"kind": "line", **told}
 
 
 def from_wire(message: dict[str, Any], now: float) -> News:
@@ -56,7 +63,8 @@ def from_wire(message: dict[str, Any], now: float) -> News:
     if view is None:
         raise ChannelError("garbage", "a message about a line has none")
     slices = {str(row[0]): _slices(row) for row in rows(message, "slices", _MOST) if _is_row(row)}
-    return News(view, integer(message, "homes"), integer(message, "guests"), now, slices)
+    memory = standing.from_wire(message.get("memory"))
+    return News(view, integer(message, "homes"), integer(message, "guests"), now, slices, memory)
 
 
 def in_use(news: Mapping[str, News], gateway: str | None, now: float) -> News | None:
