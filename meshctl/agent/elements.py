@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from meshctl.agent.ruleset import TABLE
+from meshctl.agent.named import NAMES, TABLE
 from meshctl.model import DIRECTIONS, Device
 from meshctl.quota.plan import Plan, Tree
 
@@ -32,7 +32,7 @@ class Element:
 
 @dataclass(frozen=True)
 class TableState:
-    """What the kernel says of our table. ``rules`` is a digest of its rules, empty without a table.
+    """What the kernel says of our table. ``rules`` is a digest of its rules with the sets they name, empty without one.
 
     ``announced`` maps addresses behind other nodes to their marks. ``classes`` maps direction to the
     class map's elements, ``packets`` to packets counted there by mark; ``seen`` are the hardware
@@ -63,6 +63,9 @@ def read_listing(listing: str) -> TableState:
         elif kind in ("map", "set"):
             found[value["name"]] = value.get("elem", [])
         flowtables += kind == "flowtable"
+    # The kernel lists a set in the order of its buckets, which it may change whenever it likes.
+    fixed = [[name, sorted(map(json.dumps, found[name]))] for name in sorted(found.keys() & NAMES)]
+    digest.update(json.dumps(fixed).encode())
     if not found.keys() >= _OURS:
         return TableState()
     classes = {d: {mark: number for mark, number, _ in _class_elements(found[f"class_{d}"])} for d in ("down", "up")}

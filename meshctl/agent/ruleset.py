@@ -10,15 +10,12 @@ stay in the neighbourhood have mark 0, and so has what nodes send themselves; ne
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from meshctl.agent.named import TABLE, Ground
 from meshctl.config import Config
-from meshctl.lists import Member, Roster
-from meshctl.quota.plan import stranger_mark
+from meshctl.lists import Roster
 
-TABLE = "inet meshctl"
 PRESENT_MINUTES = 15
 """How long after its last new connection a device counts as present."""
 
@@ -64,40 +61,21 @@ _ELEMENTS = f"""	map member {{
 """
 
 
-@dataclass(frozen=True)
-class _Ground:
-    """What the rules speak of: sets of devices as nft writes them, and the other nodes of the roster."""
+def install_text(config: Config, roster: Roster | None) -> str:
+    """Return one transaction that puts every rule anew, whatever was there, and keeps the elements.
 
-    config: Config
-    others: tuple[Member, ...]
-
-    @property
-    def doors(self) -> str:
-        return _names(access.device for access in self.config.access)
-
-    @property
-    def mesh(self) -> str:
-        return _names(self.config.mesh.devices)
-
-    @property
-    def lines(self) -> str:
-        return _names(line.device for line in self.config.line)
-
-
-def table_text(config: Config, roster: Roster | None) -> str:
-    """Return the whole table without elements; loading it again replaces every rule and keeps every element."""
+    A packet that passes meanwhile meets either all of the old rules or all of the new ones: see `named`.
+    """
     others = tuple(one for one in roster.members if one.name != config.node.name) if roster else ()
-    ground = _Ground(config, others)
+    ground = Ground(config, others)
+    sets = list(ground.sets())
     chains = [*_door_chains(ground), *_crossing_chains(ground), *_local_chains(ground)]
     if config.mesh.devices:
         chains += _mesh_chains(ground)
     # A chain may only name chains that stand before it or in the same batch: nft resolves them all at the end.
-    return f"table {TABLE} {{\n{_ELEMENTS}{''.join(chains)}}}\n"
-
-
-def install_text(config: Config, roster: Roster | None) -> str:
-    """Return one transaction that puts every rule anew, whatever was there, and keeps the elements."""
-    return f"add table {TABLE}\nflush table {TABLE}\n{table_text(config, roster)}"
+    body = "".join([_ELEMENTS, *(one.declaration for one in sets), *chains])
+    filling = "".join(one.filling for one in sets)
+    return f"add table {TABLE}\nflush table {TABLE}\ntable {TABLE} {{\n{body}}}\n{filling}"
 
 
 def greeting_text(devices: Iterable[str]) -> list[str]:
@@ -106,13 +84,13 @@ def greeting_text(devices: Iterable[str]) -> list[str]:
     return [f"add element {TABLE} greeted {{ {known} }}\n"] if known else []
 
 
-def _door_chains(ground: _Ground) -> Iterator[str]:
+def _door_chains(ground: Ground) -> Iterator[str]:
     """From neighbours' devices, before routing: who it is, and where a visitor's web page leads."""
     spoofed: list[str] = []
     page, links = "tcp dport 80 fib daddr type != local", bool(ground.config.mesh.devices)
     if links:
         # This node's own prefix is behind its doors only: from a link to other nodes it is a forgery.
-        spoofed = [f"iifname {ground.mesh} {rule} drop" for rule in _own_networks(ground.config)]
+        spoofed = [f"iifname {ground.mesh} {side} drop" for side in ("ip saddr @own4", "ip6 saddr @own6")]
     yield _chain(
         "arriving",
         "type filter hook prerouting priority mangle; policy accept;",
@@ -140,7 +118,7 @@ def _door_chains(ground: _Ground) -> Iterator[str]:
     )
 
 
-def _crossing_chains(ground: _Ground) -> Iterator[str]:
+def _crossing_chains(ground: Ground) -> Iterator[str]:
     """What is forwarded: out of a door, in through one, and the line's own address for it."""
     config = ground.config
     links = bool(config.mesh.devices)
@@ -167,11 +145,10 @@ def _crossing_chains(ground: _Ground) -> Iterator[str]:
     yield _chain("refuse", "meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited")
 
 
-def _local_chains(ground: _Ground) -> Iterator[str]:
+def _local_chains(ground: Ground) -> Iterator[str]:
     """What the node itself is asked, and what it sends, which passes by the trees."""
     config = ground.config
     captive, links = config.portal.redirect_port, bool(config.mesh.devices)
-    ports = _numbers(sorted({53, config.portal.port, captive, *_open_ports(config)}))
     yield _chain(
         "local_in",
         "type filter hook input priority filter; policy accept;",
@@ -183,20 +160,19 @@ def _local_chains(ground: _Ground) -> Iterator[str]:
         f"tcp dport {config.mesh.port} goto refuse" if links else "",
         f"meta mark != 0 tcp dport {captive} ct status dnat reject with tcp reset",
         "ct state established,related accept",
-        f"tcp dport {ports} accept",
-        "udp dport { 53, 67, 547 } accept",
-        "meta l4proto { icmp, ipv6-icmp } accept",
+        "tcp dport @near_tcp accept",
+        "udp dport @near_udp accept",
+        *_pings(),
         "goto refuse",
     )
-    own = [*(access.device for access in config.access), *config.mesh.devices, *(line.device for line in config.line)]
     yield _chain(
         "local_out",
         "type filter hook output priority mangle; policy accept;",
-        f"oifname {_names(own)} meta priority set 1:0",
+        f"oifname {ground.own} meta priority set 1:0",
     )
 
 
-def _mesh_chains(ground: _Ground) -> Iterator[str]:
+def _mesh_chains(ground: Ground) -> Iterator[str]:
     """What comes from and goes to other nodes."""
     config = ground.config
     yield _chain("to_others", "jump notice", "meta mark set 0 accept")
@@ -207,61 +183,52 @@ def _mesh_chains(ground: _Ground) -> Iterator[str]:
         f"oifname {ground.doors} goto from_others_inward",
         "meta mark set 0",
         f"oifname {ground.mesh} accept",
-        *(f"{rule} meta priority set 1:0 accept" for rule in _nodes(ground, "saddr")),
-        *_classes(ground, "saddr"),
+        *(f"{rule} meta priority set 1:0 accept" for rule in _nodes("saddr")),
+        *_classes("saddr"),
         up,
     )
     # By destination, not by connection: with two gateways an answer may come in where its question did not go out.
     yield _chain(
         "to_mesh",
         "meta mark set 0",
-        *(f"{rule} accept" for rule in _nodes(ground, "daddr")),
-        *_classes(ground, "daddr"),
+        *(f"{rule} accept" for rule in _nodes("daddr")),
+        *_classes("daddr"),
         "meta priority set meta mark map @class_down accept",
     )
-    ports = _numbers(sorted({config.portal.port, *_open_ports(config)}))
     yield _chain(
         "from_others",
         "ct state established,related accept",
-        "meta l4proto { icmp, ipv6-icmp } accept",
+        *_pings(),
         f"ip6 saddr fe80::/10 udp dport {_BABEL} accept",
-        *(f"{rule} accept" for rule in _nodes(ground, "saddr")),
-        f"tcp dport {ports} accept",
+        *(f"{rule} accept" for rule in _nodes("saddr")),
+        "tcp dport @far_tcp accept",
         "goto refuse",
     )
 
 
-def _classes(ground: _Ground, side: str) -> Iterator[str]:
+def _classes(side: str) -> Iterator[str]:
     """Mark by the client's address: its node's strangers, unless it was announced; in no node's prefix, refuse."""
-    rows4 = ", ".join(f"{one.interface4.network} : {stranger_mark(one.number):#x}" for one in ground.others)
-    rows6 = ", ".join(f"{one.interface6.network} : {stranger_mark(one.number):#x}" for one in ground.others)
-    if ground.others:
-        yield f"meta mark set ip {side} map {{ {rows4} }}"
-        yield f"meta mark set ip6 {side} map {{ {rows6} }}"
+    yield f"meta mark set ip {side} map @prefix4"
+    yield f"meta mark set ip6 {side} map @prefix6"
     yield "meta mark 0 goto refuse"
     yield f"meta mark set ip {side} map @announced4"
     yield f"meta mark set ip6 {side} map @announced6"
 
 
-def _nodes(ground: _Ground, side: str) -> Iterator[str]:
+def _nodes(side: str) -> Iterator[str]:
     """Match the other nodes' own addresses."""
-    if ground.others:
-        yield f"ip {side} {{ {', '.join(str(one.interface4.ip) for one in ground.others)} }}"
-        yield f"ip6 {side} {{ {', '.join(str(one.interface6.ip) for one in ground.others)} }}"
+    yield f"ip {side} @node4"
+    yield f"ip6 {side} @node6"
 
 
-def _masquerade(ground: _Ground) -> Iterator[str]:
-    if not any(line.masquerade for line in ground.config.line):
-        return
-    networks = [access.interface4.network for access in ground.config.access]
-    networks += [one.interface4.network for one in ground.others if ground.config.mesh.devices]
-    sources = ", ".join(str(network) for network in ipaddress.collapse_addresses(networks))
-    yield f"oifname {ground.lines} ip saddr {{ {sources} }} masquerade"
+def _pings() -> Iterator[str]:
+    yield "meta l4proto icmp accept"
+    yield "meta l4proto ipv6-icmp accept"
 
 
-def _own_networks(config: Config) -> Iterator[str]:
-    yield f"ip saddr {{ {', '.join(str(access.interface4.network) for access in config.access)} }}"
-    yield f"ip6 saddr {{ {', '.join(str(access.interface6.network) for access in config.access)} }}"
+def _masquerade(ground: Ground) -> Iterator[str]:
+    if any(line.masquerade for line in ground.config.line):
+        yield f"oifname {ground.lines} ip saddr @sources4 masquerade"
 
 
 def _prefixes(config: Config) -> Iterator[str]:
@@ -272,19 +239,6 @@ def _prefixes(config: Config) -> Iterator[str]:
         yield f'iifname "{access.device}" ip6 saddr {own6.network} ip6 saddr != {own6.ip} return'
 
 
-def _open_ports(config: Config) -> Iterator[int]:
-    for access in config.access:
-        yield from access.open_ports
-
-
 def _chain(name: str, *rules: str) -> str:
     body = "".join(f"\t\t{rule}\n" for rule in rules if rule)
     return f"\tchain {name} {{\n{body}\t}}\n"
-
-
-def _names(devices: Iterable[str]) -> str:
-    return "{ " + ", ".join(f'"{name}"' for name in devices) + " }"
-
-
-def _numbers(ports: Iterable[int]) -> str:
-    return "{ " + ", ".join(str(port) for port in ports) + " }"

@@ -16,7 +16,8 @@ from itertools import count
 from meshctl.agent.elements import Element, TableState
 from meshctl.agent.funnel import FUNNEL, FunnelState, read_filters
 from meshctl.agent.kernel import KernelError, KernelState, shaped_devices
-from meshctl.agent.ruleset import TABLE, install_text
+from meshctl.agent.named import TABLE
+from meshctl.agent.ruleset import install_text
 from meshctl.agent.surroundings import Surroundings
 from meshctl.agent.trees import Shown, TreeState, shown_rate
 from meshctl.config import Config

@@ -22,6 +22,7 @@ def test_a_download_behind_a_gateway_goes_on_while_its_processes_are_killed(ring
         ring.until(lambda: ring.counter("o-2") - before > 500_000)
         for service in services:
             ring.lab.kill("elm", service)
-        assert load.result()["phones"]["o-2"]["whole"]
+        found = load.result()
+    assert found["phones"]["o-2"]["whole"], found
     ring.lab.wait_ready()
     ring.until(lambda: all(ring.meets_all(name) for name in ("elm", "oak", "ash")), 30)

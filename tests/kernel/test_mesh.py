@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from meshctl.agent.named import NAMES, Ground
+from meshctl.agent.ruleset import install_text
 from meshctl.lists import Roster
 from meshctl.model import DIRECTIONS
 from meshctl.quota.plan import FIRST_GUEST, UNKNOWN, stranger_mark
-from tests.kernel.agents import ACCESS, GATEWAY, THIRD
+from tests.kernel.agents import ACCESS, GATEWAY, ROSTER, THIRD, config_of
 from tests.kernel.street import ADDRESSES, HARDWARE, SITE4, SITE6, Spot, Street, addresses, receive
 
 pytestmark = pytest.mark.kernel
@@ -65,6 +70,37 @@ def test_only_the_gateway_hides_ipv4_behind_its_address_and_nobody_hides_ipv6(st
     assert street.asks("far", SITE4) == "198.51.100.2"
     assert street.asks("far", SITE6) == ADDRESSES["far"][1]
     assert street.asks("far", str(THIRD.interface4.ip)) == ADDRESSES["far"][0]
+
+
+def refusals(street: Street) -> int:
+    """How many ICMP messages the gateway sent that say that something cannot pass (RFC 2011)."""
+    names, figures = re.findall(r"^Icmp: (.*)$", street.run("gate", "cat", "/proc/net/snmp").stdout, re.MULTILINE)
+    return int(dict(zip(names.split(), figures.split(), strict=True))["OutDestUnreachs"])
+
+
+def test_nothing_that_passes_while_rules_are_put_anew_is_refused(street: Street) -> None:
+    street.access.join(HARDWARE["far"], FIRST_GUEST)
+    before = refusals(street)
+    with ThreadPoolExecutor(1) as side:
+        flood = side.submit(street.run, "far", "ping", "-q", "-f", "-l", "50", "-w", "2", SITE4)
+        while not flood.done():
+            for version, members in ((8, (GATEWAY, ACCESS)), (9, ROSTER.members)):
+                street.gate.enter(Roster(version, members))
+                street.access.do(lambda: street.access.kernel.install(ROSTER))
+
+    found = re.search(r"(\d+) packets transmitted, (\d+) received", flood.result().stdout)
+    assert found
+    assert int(found[2]) > 1000
+    assert refusals(street) == before
+
+
+def test_no_rule_has_a_list_of_its_own() -> None:
+    config, others = config_of(GATEWAY, "mesh0", "mesh1"), (ACCESS, THIRD)
+    rules = [line for line in install_text(config, ROSTER).splitlines() if line.startswith("\t\t")]
+
+    assert rules
+    assert not [rule for rule in rules if re.search(r"{(?! ether_addr| ether saddr)", rule)]
+    assert {one.name for one in Ground(config, others).sets()} == NAMES
 
 
 def test_a_withdrawn_nodes_clients_are_refused_at_once_and_their_flows_end(street: Street) -> None:

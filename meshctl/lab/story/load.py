@@ -24,6 +24,7 @@ class Load:
     """One phone's download. ``head`` is what came of the reply's, ``None`` once it is over.
 
     ``heard`` is when bytes last came, ``silence`` the longest wait between two arrivals, in seconds.
+    ``end`` says in a word or two how it came to an end.
     """
 
     phone: str
@@ -34,6 +35,7 @@ class Load:
     known: bool = True
     heard: float = field(default_factory=time.monotonic)
     silence: float = 0.0
+    end: str = ""
 
     @property
     def whole(self) -> bool:
@@ -61,26 +63,30 @@ def run(phones: tuple[str, ...], address: str, size: int, patience: float) -> di
         selector.register(load.channel, selectors.EVENT_READ, load)
     while selector.get_map():
         for key, _ in selector.select(0.2):
-            piece = _receive(key.data.channel)
-            key.data.take(piece)
-            if not piece or key.data.whole:
-                selector.unregister(key.data.channel)
+            load = key.data
+            piece = _receive(load)
+            load.take(piece)
+            if not piece or load.whole:
+                selector.unregister(load.channel)
         for load in [key.data for key in selector.get_map().values()]:
             if time.monotonic() - load.heard > patience:
-                load.silence = patience
+                load.silence, load.end = patience, "silence"
                 selector.unregister(load.channel)
     for load in loads:
         load.channel.close()
     selector.close()
-    found = {one.phone: {"bytes": one.got, "whole": one.whole, "silence": one.silence} for one in loads}
+    found = {one.phone: {"bytes": one.got, "whole": one.whole, "silence": one.silence, "end": one.end} for one in loads}
     return {"seconds": time.monotonic() - began, "phones": found}
 
 
-def _receive(channel: socket.socket) -> bytes:
+def _receive(load: Load) -> bytes:
     try:
-        return channel.recv(_PIECE)
-    except OSError:
+        piece = load.channel.recv(_PIECE)
+    except OSError as fault:
+        load.end = fault.strerror or str(fault)
         return b""
+    load.end = "" if piece else "closed"
+    return piece
 
 
 def _open(phone: str, address: str, size: int) -> Load:
