@@ -29,7 +29,7 @@ BOUNDS: tuple[Bound, ...] = (
     Bound("floor_kbit", 64, 100_000, "everybody can always write, read and call for help"),
     Bound("guest_share", 0.05, 0.5, "guests always have a part of the line, and homes at least half"),
     Bound("tick_seconds", 0.5, 60, "a decision follows what happens within a minute"),
-    Bound("half_life_days", 1, 30, "what was used is forgotten within weeks"),
+    Bound("half_life_days", 0.01, 30, "what was used is forgotten within weeks"),
     Bound("busy", 0.8, 1, "use that holds nobody back is free"),
     Bound("newcomer", 0, 1, "a new home starts with a full slice"),
     Bound("least_contended", 0.05, 1, "one busy evening is no habit"),

@@ -23,7 +23,7 @@ def share() -> str | Response:
         return redirect("/")
     left = None if view.expires_in is None else span(view.expires_in)
     homes = view.homes if view.homes >= FEW else None
-    return render_template("share.html", view=view, left=left, homes=homes, rate=rate, volume=volume)
+    return render_template("share.html", view=view, left=left, homes=homes, rate=rate, span=span, volume=volume)
 
 
 @pages.get("/pass")

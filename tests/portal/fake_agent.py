@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from meshctl.quota.explain import Explanation
 from meshctl.wire import DeviceView, LineView, Slice, WireError, as_table, decode_line, encode_line, failure
 
 GOOD_PASS = "7KQ2-M9XD-0TTR-1V5Z"
@@ -27,6 +28,7 @@ class FakeAgent:
         self.raw_reply: bytes | None = None
         self.before_join: Callable[[], None] = lambda: None
         self.wrong = 0
+        self.standing: Explanation | None = None
         self._server: _Server | None = None
 
     def start(self) -> None:
@@ -72,6 +74,7 @@ class FakeAgent:
             guests=self.guests,
             down=down,
             up=up,
+            standing=self.standing if state == "household" else None,
         )
         return {"ok": True, "device": as_table(view)}
 
