@@ -66,3 +66,9 @@ def memory_tables(db: Database) -> None:
         pk=("line", "household"),
         strict=True,
     )
+
+
+@migrations()
+def newest_whole(db: Database) -> None:
+    """Of each owner of use the stamp of its newest whole message: no row with an older stamp is taken."""
+    db.table("use_whole").create({"owner": str, "boot": int, "sequence": int}, pk="owner", strict=True)

@@ -9,6 +9,7 @@ from meshctl.agent.mesh.records import Record
 from meshctl.agent.mesh.roll import Enrolled, Roll, enrolled
 from meshctl.agent.passes import Verifier
 from meshctl.agent.store import Store
+from meshctl.quota.merge import NEVER, Held, Stamp, join, told
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
 
 UseKey = tuple[str, str, str]
@@ -76,22 +77,28 @@ class Shelf:
             self._store.connection.executemany("DELETE FROM token WHERE token = ?", gone)
             self._store.connection.executemany("INSERT OR REPLACE INTO token VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
 
-    def take_use(self, owner: str, stamp: tuple[int, int], rows: Mapping[UseKey, int], *, whole: bool) -> bool:
-        """Replace what ``owner``'s line carried by newer figures; an older ``stamp`` changes nothing."""
+    def take_use(self, owner: str, stamp: Stamp, rows: Mapping[UseKey, int], *, whole: bool) -> None:
+        """Join what ``owner``'s line carried with what it says now: each row by its own stamp, see `quota.merge`."""
         connection = self._store.connection
-        held = connection.execute(
-            "SELECT boot, sequence FROM use WHERE owner = ? ORDER BY boot DESC, sequence DESC LIMIT 1", (owner,)
-        ).fetchone()
-        if held is not None and stamp < (held[0], held[1]):
-            return False
+        before = Held({key: row for key in rows if (row := self._use_row(owner, key))}, self._newest_whole(owner))
+        after = join(before, told(stamp, rows, whole=whole))
+        fresh = [(owner, *key, figure, *at) for key, (at, figure) in after.rows.items() if at == stamp]
         with self._store.transaction():
-            if whole:
-                connection.execute("DELETE FROM use WHERE owner = ?", (owner,))
-            connection.executemany(
-                "INSERT OR REPLACE INTO use VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(owner, *key, carried, *stamp) for key, carried in rows.items()],
-            )
-        return True
+            if after.whole != before.whole:
+                connection.execute("INSERT OR REPLACE INTO use_whole VALUES (?, ?, ?)", (owner, *after.whole))
+                connection.execute("DELETE FROM use WHERE owner = ? AND (boot, sequence) < (?, ?)", (owner, *stamp))
+            connection.executemany("INSERT OR REPLACE INTO use VALUES (?, ?, ?, ?, ?, ?, ?)", fresh)
+
+    def _use_row(self, owner: str, key: UseKey) -> tuple[Stamp, int] | None:
+        query = "SELECT boot, sequence, bytes FROM use WHERE owner = ? AND line = ? AND direction = ? AND household = ?"
+        row = self._store.connection.execute(query, (owner, *key)).fetchone()
+        return ((row[0], row[1]), row[2]) if row else None
+
+    def _newest_whole(self, owner: str) -> Stamp:
+        row = self._store.connection.execute(
+            "SELECT boot, sequence FROM use_whole WHERE owner = ?", (owner,)
+        ).fetchone()
+        return (row[0], row[1]) if row else NEVER
 
     def use(self) -> dict[UseKey, int]:
         """Return what other nodes' lines carried, by line, direction and household."""

@@ -12,9 +12,12 @@ from meshctl.model import DIRECTIONS
 
 _MOST_ROWS = 20_000
 
+_PER_START = 32
+"""Bits of a message's number that count within one start of the agent; the bits above count the starts."""
+
 
 def take_use(shelf: Shelf, owner: str, message: Message) -> None:
-    """Replace what ``owner``'s line carried by what it says now. Raises `ChannelError`."""
+    """Join what ``owner``'s line carried with what it says now. Raises `ChannelError`."""
     told: dict[tuple[str, str, str], int] = {}
     for row in rows(message, "rows", _MOST_ROWS):
         if not isinstance(row, list) or len(row) != 4 or row[1] not in DIRECTIONS:
@@ -30,7 +33,8 @@ class UseReport:
 
     def __init__(self, store: Store, boot: int) -> None:
         self._store, self._boot = store, boot
-        self._sequence = 0
+        # An agent that starts again within one boot must not speak with numbers of the past.
+        self._sequence = store.count("use_reports") << _PER_START
         self._sent: dict[tuple[str, str, str], int] | None = None
         self._last: dict[tuple[str, str, str], int] = {}
 
