@@ -9,8 +9,8 @@ from bench.inside.way import CLIENT, HARDWARE, NODE4, NODE6
 from meshctl.agent import elements, trees
 from meshctl.agent.kernel import LinuxKernel, shaped_devices
 from meshctl.config import Access, Config, Line, Node, Shaping
-from meshctl.model import Capacity, Device
-from meshctl.quota.plan import FIRST_HOME, Plan, Settings, decide
+from meshctl.model import Capacity, Device, Policy
+from meshctl.quota.plan import FIRST_HOME, Crowd, Plan, decide
 
 _MBIT = 10_000.0
 """More than any core here forwards, so that the line is not what holds the stream back."""
@@ -40,7 +40,7 @@ def plan_of(homes: int) -> Plan:
         for number in range(homes)
     ]
     capacity = Capacity(_MBIT * 125_000, _MBIT * 125_000)
-    return decide(devices, {device.mark for device in devices}, {}, capacity, Settings(256, 0.3))
+    return decide(Crowd(devices, {device.mark for device in devices}), None, capacity, Policy())
 
 
 def plain_nat() -> None:

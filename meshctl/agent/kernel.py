@@ -92,7 +92,8 @@ class LinuxKernel:
         """Read what others did on our devices: their queues, and flowtables that name one."""
         ours = {*self._doors, *self._config.mesh.devices, *(line.device for line in self._config.line)}
         flowtables = read_flowtables(_run(["nft", "-j", "list", "flowtables"]), ours)
-        return Surroundings(read_queues(_run(["tc", "qdisc", "show"])), flowtables, frozenset(ours))
+        hooked = frozenset(facing_devices(self._config) if FUNNEL in self._devices.values() else ())
+        return Surroundings(read_queues(_run(["tc", "qdisc", "show"])), flowtables, frozenset(ours), hooked)
 
     def _read_tree(self, device: str, qdiscs: str) -> TreeState:
         own = re.sub(f"^(qdisc [^ ]+ [^ ]+) dev {re.escape(device)} ", r"\1 ", qdiscs, flags=re.MULTILINE)

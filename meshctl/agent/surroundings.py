@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 
 _QDISC = re.compile(
@@ -27,11 +27,15 @@ class Queue:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """``queues`` are all devices' root queues and hooks; ``flowtables`` those that name a device of ours."""
+    """``queues`` are all devices' root queues and hooks; ``flowtables`` those that name a device of ours.
+
+    ``devices`` are ours, and ``hooked`` those of them that have a hook of ours.
+    """
 
     queues: tuple[Queue, ...] = ()
     flowtables: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    hooked: frozenset[str] = field(default_factory=frozenset)
+    devices: frozenset[str] = frozenset()
+    hooked: frozenset[str] = frozenset()
 
     def foreign(self, device: str) -> list[str]:
         """Return what is on a device of ours and not from us, in tc's words."""

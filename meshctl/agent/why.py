@@ -170,7 +170,7 @@ def _device(direction: Direction, scene: Scene) -> Iterator[Step]:
 
 
 def _other_devices(scene: Scene) -> Iterator[Step]:
-    for device in sorted(scene.around.hooked - set(scene.devices.values())):
+    for device in sorted(scene.around.devices - set(scene.devices.values())):
         foreign = scene.around.foreign(device)
         if foreign:
             yield Step("queue", f"{device} has {', '.join(foreign)}", ("foreign-qdisc",))
