@@ -117,7 +117,8 @@ class Accounts:
         capacity = self._line.capacity
         self._pay_back(now, elapsed)
         by_way = {d: {mark: flow for (_, way, mark), flow in flows.items() if way == d} for d in DIRECTIONS}
-        here = {known[mark].handle: known[mark] for mark in present if mark in known}
+        # Whoever received something is here, also where this agent has not yet decided who is.
+        here = {known[mark].handle: known[mark] for mark in present | self.moved if mark in known}
         for household in here.values():
             if household.handle not in self.memory.homes:
                 age = max(0.0, now.wall - household.since) if now.trusted and household.since is not None else 0.0
