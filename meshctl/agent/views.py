@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from meshctl.agent.clock import Clock
 from meshctl.agent.links import has_carrier
 from meshctl.agent.members import Members
@@ -55,6 +57,13 @@ class Views:
                 return None
             memory, past = found, found.homes.get(household)
         return explain(memory, past, policy) if past is not None else None
+
+    def far_slices(self, household: str | None) -> Mapping[Direction, Slice]:
+        """Return a household's slices as the gateway in use told them; none where this node has the line."""
+        news = self.mesh.line_news() if self.mesh and household and not self._config.line else None
+        if news is None or self.mesh is None or household is None:
+            return {}
+        return next((news.slices[m] for m in self.mesh.announcer.marks_of(household) if m in news.slices), {})
 
     def line(self) -> LineView | None:
         """Return the line that people here use, as everybody may see it."""

@@ -38,10 +38,10 @@ def _told(reply: Mapping[str, Any]) -> Iterator[str]:
     yield from _explained(reply)
     for direction, one in reply["slice"].items():
         if one:
-            yield (
-                f"  slice {direction:<4}  {_mbit(one['assured_kbit'])} assured, up to {_mbit(one['ceiling_kbit'])}; "
-                f"{reply['sharing']['homes']} homes and {reply['sharing']['guests']} guests share it; "
-                f"floor {one['floor_kbit']} kbit/s"
+            rates = f"{_mbit(one['assured_kbit'])} assured, up to {_mbit(one['ceiling_kbit'])}"
+            shared = f"; {reply['sharing']['homes']} homes and {reply['sharing']['guests']} guests share the line"
+            yield f"  slice {direction:<4}  {rates}" + (
+                f"{shared}; floor {one['floor_kbit']} kbit/s" if "floor_kbit" in one else ""
             )
     yield "  chain"
     for step in reply["steps"]:
@@ -61,6 +61,8 @@ def _explained(reply: Mapping[str, Any]) -> Iterator[str]:
     if found is None:
         if reply["state"] == "guest":
             yield "  guests share one part of the line equally, and nothing of their use is remembered"
+        elif reply["household"] and reply["gateway"]:
+            yield f"  only standings of homes here are known here; ask at {reply['gateway']}, which has the line"
         elif reply["household"]:
             yield "  level 0: the full slice; the line has nothing about this household yet"
         return

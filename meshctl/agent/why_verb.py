@@ -94,7 +94,8 @@ class Why:
             "household": home,
             "presence": here,
             "node": self._config.node.name,
-            "slice": {direction: self._slice(mark, direction) for direction in plan.trees},
+            "slice": {d: self._slice(mark, d) for d in plan.trees} or self._far_slices(home),
+            "gateway": None if self._config.line or self._views.mesh is None else self._views.mesh.gateway_in_use,
             "sharing": {"homes": plan.homes, "guests": plan.guests},
             "explanation": asdict(why) if why else None,
             "now": {"wall": now.wall, "trusted": now.trusted},
@@ -111,6 +112,10 @@ class Why:
         pool = tree.guests if mark >= FIRST_GUEST else tree.homes
         rates = {"assured_kbit": leaf.rate, "ceiling_kbit": leaf.ceil, "pool_kbit": pool}
         return {**rates, "capacity_kbit": tree.capacity, "floor_kbit": tree.floor}
+
+    def _far_slices(self, home: str | None) -> dict[str, Any]:
+        told = self._views.far_slices(home)
+        return {d: {"assured_kbit": s.assured / 1000, "ceiling_kbit": s.ceiling / 1000} for d, s in told.items()}
 
     def _is_own(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
         doors = self._config.access

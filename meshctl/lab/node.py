@@ -106,12 +106,13 @@ class Node:
         users = self.launcher.privileges.users
         (self.run / "watch").mkdir(parents=True)
         (self.run / "dnsmasq.leases").touch()
-        for path, role, mode in (
-            (self.run, "agent", 0o755),
-            (self.run / "watch", "watch", 0o700),
-            (self.run / "dnsmasq.leases", "dnsmasq", 0o600),
+        for path, role, group, mode in (
+            (self.run, "agent", "agent", 0o755),
+            (self.run / "watch", "watch", "watch", 0o700),
+            # dnsmasq writes the leases, the agent may read them, nobody else may.
+            (self.run / "dnsmasq.leases", "dnsmasq", "agent", 0o640),
         ):
-            os.chown(path, users[role], users[role])
+            os.chown(path, users[role], users[group])
             path.chmod(mode)
         self._set_sysctls()
         self.powered = True
