@@ -33,7 +33,7 @@ test-deploy: ## put it on a booted Debian 12 by Ansible, twice, and join through
 
 bench: ## print ratios, measured side by side in one run
 	@tools/setup test
-	@for one in forward join mesh; do $(JAIL) $(PYTHON) -m bench.$$one || exit 1; done
+	@for one in forward tick memory join mesh; do $(JAIL) $(PYTHON) -m bench.$$one || exit 1; done
 
 check: test test-journeys test-deploy ## all of it
 	@$(MAKE) --no-print-directory demo EXIT=1

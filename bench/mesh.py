@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
+import sqlite3
 import statistics
 import time
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.inside.foe import IN_ONE_MESSAGE
 from bench.inside.lab import ACTOR, TARGET, announce, cpu_seconds, is_settled, p95, refused, ring, state, status, until
 from meshctl.lab.handle import Lab
 
-CROWD, COUNT = "crowd", 250
+CROWD, COUNT, TOKENS = "crowd", 250, 5000
 WINDOW = 2.5
 BAD = {
     "garbage": "garbage bytes",
@@ -74,22 +78,44 @@ def arrive(lab: Lab, node: str, *words: str) -> list[float]:
     return list(found["waits"])
 
 
-def is_back(lab: Lab, node: str) -> bool:
-    return is_settled(lab, node) and status(lab, node)["mesh"]["remembered"] >= COUNT
+def is_back(lab: Lab, node: str, tokens: int) -> bool:
+    return is_settled(lab, node) and status(lab, node)["mesh"]["remembered"] >= tokens
+
+
+def remember(lab: Lab, node: str, tokens: int) -> None:
+    """Have a node that is off have admitted so many devices in all, as its disk tells; the others know them soon."""
+    with closing(sqlite3.connect(Path(lab.member(node)["state"]) / "node.db", isolation_level=None)) as connection:
+        one = connection.execute("SELECT * FROM token WHERE owner = ? LIMIT 1", (node,))
+        names = [column[0] for column in one.description]
+        row = dict(zip(names, one.fetchone(), strict=True))
+        held = connection.execute("SELECT COUNT(*) FROM token").fetchone()[0]
+        others = [{**row, "token": secrets.token_hex(16)} for _ in range(tokens - held)]
+        assert len(others[0]["token"]) == len(row["token"])
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(f"INSERT INTO token VALUES ({', '.join(f':{name}' for name in names)})", others)
+        connection.execute("COMMIT")
+
+
+def power_cut(lab: Lab, tokens: int, joined: list[float]) -> None:
+    """Cut oak's power, and have the whole crowd send first packets once it is back."""
+    lab.power_off("oak")
+    if tokens > COUNT:
+        remember(lab, "oak", tokens)
+    lab.power_on("oak", wait=False)
+    took = until(lambda: is_back(lab, "oak", tokens), 30)
+    lab.wait_ready()
+    print(f"  oak lost its power: {took:.1f} s after it was given back, it has the key of the day and {tokens} tokens")
+    tell(f"re-admitted at oak with their first packets, {tokens} tokens", arrive(lab, "oak"), joined)
 
 
 def returning_crowd(lab: Lab) -> None:
     lab.add_phones("oak", [CROWD], "static")
     joined = arrive(lab, "oak", f"--join={lab.member('oak')['run']}/agent.sock")
     tell("join anew at oak, all at once", joined, joined)
-    until(lambda: is_back(lab, "elm") and is_back(lab, "ash"), 10)
-    lab.power_off("oak")
-    lab.power_on("oak", wait=False)
-    took = until(lambda: is_back(lab, "oak"), 30)
-    lab.wait_ready()
-    print(f"  oak lost its power: {took:.1f} s after it was given back, it has the key of the day and all tokens")
-    tell("re-admitted at oak with their first packets", arrive(lab, "oak"), joined)
-    until(lambda: is_back(lab, "ash"), 10)
+    until(lambda: is_back(lab, "elm", COUNT) and is_back(lab, "ash", COUNT), 10)
+    for tokens in (COUNT, TOKENS):
+        power_cut(lab, tokens, joined)
+    until(lambda: is_back(lab, "ash", TOKENS), 20)
     lab.roam(CROWD, "ash", wait=False)
     lab.wait_ready()
     tell("roamed to ash, first packets there", arrive(lab, "ash"), joined)
@@ -98,7 +124,7 @@ def returning_crowd(lab: Lab) -> None:
 def tell(what: str, waits: list[float], joined: list[float]) -> None:
     median, most = statistics.median(waits), p95(waits)
     times = f"median {median * 1000:.0f} ms, p95 {most * 1000:.0f} ms, max {waits[-1] * 1000:.0f} ms"
-    print(f"  {what:<44} {times}; {median / statistics.median(joined):.2f} of joining anew")
+    print(f"  {what:<56} {times}; {median / statistics.median(joined):.2f} of joining anew")
 
 
 def main() -> None:
