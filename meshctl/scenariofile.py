@@ -65,7 +65,7 @@ def _faults(scenario: Scenario) -> Iterator[Fault]:
         yield from _bounded(f"{at}down_mbit", down, 0.1, 100_000)
         yield from _bounded(f"{at}up_mbit", up, 0.1, 100_000)
     for n, sag in enumerate(scenario.sag):
-        yield from _window(f"sag[{n}]", sag.hours, sag.weekdays)
+        yield from _window(f"sag[{n}]", sag.hours, ())
     yield from _bounded("days", scenario.days, 1, MAX_DAYS)
     yield from _homes(scenario.home, scenario.days)
     for n, guests in enumerate(scenario.guests):

@@ -78,7 +78,6 @@ class Sag:
     hours: tuple[float, ...]
     down_mbit: float
     up_mbit: float
-    weekdays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -184,13 +183,17 @@ def live(scenario: Scenario, draw: Draw, days: int | None = None) -> Days:
         for name in (f"guest-{group + 1}-{n + 1}" for n in range(guests.count)):
             stays += [Stay(start, end, name, guest=True) for start, end in there]
             spans += _habits(name, guests.want, there, seconds, draw, guest=True)
-    line = [
-        Level(start, end, Capacity(sag.down_mbit * BYTES, sag.up_mbit * BYTES))
-        for sag in scenario.sag
-        for start, end in windows(sag.hours, sag.weekdays, seconds)
-    ]
     capacity = Capacity(scenario.down_mbit * BYTES, scenario.up_mbit * BYTES)
-    return Days(seconds, capacity, tuple(stays), tuple(spans), tuple(line))
+    return Days(seconds, capacity, tuple(stays), tuple(spans), levels(scenario.sag, seconds))
+
+
+def levels(sags: Iterable[Sag], seconds: float) -> tuple[Level, ...]:
+    """Return when in so many seconds a line carries something else than usual."""
+    return tuple(
+        Level(start, end, Capacity(sag.down_mbit * BYTES, sag.up_mbit * BYTES))
+        for sag in sags
+        for start, end in windows(sag.hours, (), seconds)
+    )
 
 
 def _habits(

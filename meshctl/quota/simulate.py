@@ -7,87 +7,18 @@ are the very functions that the agent calls; only the queue is replaced, by what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from meshctl.model import DIRECTIONS, Capacity, Device, Direction, Household, Policy
 from meshctl.quota.days import HOUR, Stretch
-from meshctl.quota.meter import jain
+from meshctl.quota.outcome import Amounts, Outcome, Tally, nothing
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME, GUEST_POOL, HOMES, Crowd, Plan, Tree, decide
 from meshctl.quota.share import level_of, max_min
 from meshctl.quota.usage import Memory, Turn, advance, begin, is_contended, meet, ratio
 
 TRAIL = 6 * HOUR
 """How often a home's ratio is noted, in seconds."""
-
-Amounts = dict[Direction, float]
-
-
-@dataclass(frozen=True)
-class Hour:
-    """One hour of one home, counted from the first: bytes asked for and got, in both directions."""
-
-    hour: int
-    asked: float
-    got: float
-
-
-@dataclass(frozen=True)
-class Lived:
-    """What a home lived through. Amounts are bytes by direction.
-
-    ``at_level`` are the seconds spent at each level while on the line, ``changes`` when the level became what,
-    ``ratio`` and ``level`` stand at the end, ``trail`` are ratios on the way. ``worst`` is the hour in which the least
-    part of what was asked for came. ``short`` are the seconds in which something asked for did not come.
-    """
-
-    name: str
-    shares: int
-    asked: Mapping[Direction, float]
-    got: Mapping[Direction, float]
-    at_level: tuple[float, ...]
-    changes: tuple[tuple[float, int], ...]
-    trail: tuple[tuple[float, float], ...]
-    ratio: float
-    level: int
-    worst: Hour | None
-    short: float
-
-    @property
-    def part(self) -> float | None:
-        """Return which part of what it asked for it got; nothing where it asked for nothing."""
-        asked = sum(self.asked.values())
-        return sum(self.got.values()) / asked if asked else None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of some days. ``carried`` and ``room`` are bytes; ``contended`` and ``seconds`` are seconds."""
-
-    policy: Policy
-    seconds: float
-    homes: Mapping[str, Lived]
-    guests: tuple[float, float]
-    carried: Mapping[Direction, float]
-    room: Mapping[Direction, float]
-    contended: Mapping[Direction, float]
-
-    @property
-    def jain(self) -> float | None:
-        """Return Jain's index of the parts that homes got of what they asked for: 1 when all parts are equal."""
-        return jain(home.part for home in self.homes.values() if home.part is not None)
-
-
-@dataclass
-class _Tally:
-    shares: int = 1
-    asked: Amounts = field(default_factory=lambda: {"down": 0.0, "up": 0.0})
-    got: Amounts = field(default_factory=lambda: {"down": 0.0, "up": 0.0})
-    hours: dict[int, tuple[float, float]] = field(default_factory=dict)
-    at_level: list[float] = field(default_factory=list)
-    changes: list[tuple[float, int]] = field(default_factory=list)
-    trail: list[tuple[float, float]] = field(default_factory=list)
-    short: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -123,31 +54,31 @@ class _Street:
     def __init__(self, capacity: Capacity, policy: Policy, turn: float) -> None:
         self.policy, self.turn = policy, turn
         self.memory = begin(capacity, policy.half_life)
-        self.tallies: dict[str, _Tally] = {}
+        self.tallies: dict[str, Tally] = {}
         self.marks: dict[str, int] = {}
         self.plans: dict[object, Plan] = {}
         self.guests = [0.0, 0.0]
-        self.carried: Amounts = {"down": 0.0, "up": 0.0}
-        self.room: Amounts = {"down": 0.0, "up": 0.0}
-        self.contended: Amounts = {"down": 0.0, "up": 0.0}
+        self.carried: Amounts = nothing()
+        self.room: Amounts = nothing()
+        self.contended: Amounts = nothing()
 
     def live(self, stretch: Stretch) -> None:
         """Take a stretch, turn by turn."""
         for name, shares in stretch.present.items():
             self.memory = meet(self.memory, name, shares, stretch.ages[name])
-            self.tallies.setdefault(name, _Tally(shares)).shares = shares
+            self.tallies.setdefault(name, Tally(shares)).shares = shares
             self.marks.setdefault(name, FIRST_HOME + len(self.marks))
         self._note_trail(stretch)
         left = stretch.seconds
         while left > 0:
             shared = self._share(stretch)
-            lived = self._turns(stretch, shared, left)
-            self._count(stretch, shared, lived)
+            lived, busy = self._turns(stretch, shared, left)
+            self._count(stretch, shared, lived, busy)
             left -= lived
-            self._settle(stretch.start + stretch.seconds - left)
+            self._settle(stretch, stretch.start + stretch.seconds - left)
 
-    def _turns(self, stretch: Stretch, shared: _Shared, left: float) -> float:
-        """Live turns until a level changes or the stretch ends; return how many seconds that took.
+    def _turns(self, stretch: Stretch, shared: _Shared, left: float) -> tuple[float, list[Direction]]:
+        """Live turns until a level changes or the stretch ends; return how long that was and which ways were contended.
 
         While nobody is charged, ratios only fall, and the memory does not depend on how time is cut: one turn does.
         """
@@ -161,15 +92,13 @@ class _Street:
                 turn = _turn(stretch, shared, left - lived)
             self.memory = advance(self.memory, turn, self.policy)
             lived += turn.seconds
-            if any(True for _ in _changes(self.memory, self.policy)):
+            if any(True for _ in _changes(self.memory, stretch.present, self.policy)):
                 break
-        for direction in busy:
-            self.contended[direction] += lived
-        return lived
+        return lived, busy
 
-    def _settle(self, now: float) -> None:
+    def _settle(self, stretch: Stretch, now: float) -> None:
         homes = dict(self.memory.homes)
-        for name, level, value in _changes(self.memory, self.policy):
+        for name, level, value in _changes(self.memory, stretch.present, self.policy):
             homes[name] = replace(homes[name], level=level, since=self.memory.clock, ratio=value)
             self.tallies[name].changes.append((now, level))
         self.memory = replace(self.memory, homes=homes)
@@ -203,28 +132,20 @@ class _Street:
         members = [Device(f"{mark:#x}", mark, None, None) for mark in marks]
         return decide(Crowd(members, marks, present), self.memory, stretch.capacity, self.policy)
 
-    def _count(self, stretch: Stretch, shared: _Shared, seconds: float) -> None:
+    def _count(self, stretch: Stretch, shared: _Shared, seconds: float, busy: Sequence[Direction]) -> None:
         hour = int(stretch.start // HOUR)
         for name in stretch.present:
+            wants: Amounts = {d: stretch.wants[d][name] for d in DIRECTIONS}
+            rates: Amounts = {d: shared.homes[d][name] for d in DIRECTIONS}
             tally = self.tallies[name]
-            asked, got = 0.0, 0.0
-            for d in DIRECTIONS:
-                want, rate = stretch.wants[d][name], shared.homes[d][name]
-                tally.asked[d] += want * seconds
-                tally.got[d] += rate * seconds
-                asked, got = asked + want, got + rate
-            if asked:
-                before = tally.hours.get(hour, (0.0, 0.0))
-                tally.hours[hour] = (before[0] + asked * seconds, before[1] + got * seconds)
-                tally.short += seconds if got < asked * (1 - 1e-9) else 0.0
-            level = self.memory.homes[name].level
-            tally.at_level += [0.0] * (level + 1 - len(tally.at_level))
-            tally.at_level[level] += seconds
+            tally.count(hour, seconds, self.memory.homes[name].level, wants, rates)
+            tally.contended += sum(rates[d] for d in busy) * seconds
         for d in DIRECTIONS:
             self.guests[0] += sum(stretch.guests[d]) * seconds
             self.guests[1] += shared.guests[d] * seconds
             self.carried[d] += (sum(shared.homes[d].values()) + shared.guests[d]) * seconds
             self.room[d] += stretch.capacity.of(d) * seconds
+            self.contended[d] += seconds if d in busy else 0.0
 
     def _note_trail(self, stretch: Stretch) -> None:
         if stretch.start % TRAIL == 0:
@@ -236,25 +157,12 @@ class _Street:
 
     def outcome(self) -> Outcome:
         """Return what came of it."""
-        homes = {name: self._lived(name, tally) for name, tally in self.tallies.items()}
+        homes = {
+            name: tally.lived(name, self._ratio(name), self.memory.homes[name].level)
+            for name, tally in self.tallies.items()
+        }
         guests = (self.guests[0], self.guests[1])
         return Outcome(self.policy, self.memory.clock, homes, guests, self.carried, self.room, self.contended)
-
-    def _lived(self, name: str, tally: _Tally) -> Lived:
-        worst = min(tally.hours.items(), key=lambda one: (round(one[1][1] / one[1][0], 9), one[0]), default=None)
-        return Lived(
-            name,
-            tally.shares,
-            tally.asked,
-            tally.got,
-            tuple(tally.at_level),
-            tuple(tally.changes),
-            tuple(tally.trail),
-            self._ratio(name),
-            self.memory.homes[name].level,
-            Hour(worst[0], *worst[1]) if worst else None,
-            tally.short,
-        )
 
 
 def _turn(stretch: Stretch, shared: _Shared, seconds: float) -> Turn:
@@ -263,8 +171,9 @@ def _turn(stretch: Stretch, shared: _Shared, seconds: float) -> Turn:
     return Turn(seconds, stretch.capacity, carried, total, shared.held, stretch.present)
 
 
-def _changes(memory: Memory, policy: Policy) -> Iterable[tuple[str, int, float]]:
-    for name, past in memory.homes.items() if policy.level_above else ():
+def _changes(memory: Memory, present: Iterable[str], policy: Policy) -> Iterator[tuple[str, int, float]]:
+    for name in present if policy.level_above else ():
+        past = memory.homes[name]
         # What was never charged has at most the newcomer term, which no threshold is below.
         if past.down or past.up:
             value = ratio(memory, past, policy).value

@@ -6,7 +6,8 @@ import pytest
 
 from meshctl.model import Policy
 from meshctl.quota.days import live, stretches
-from meshctl.quota.simulate import Outcome, simulate
+from meshctl.quota.outcome import Outcome
+from meshctl.quota.simulate import simulate
 from meshctl.scenariofile import load_scenario, lots
 
 PLAIN = Policy(level_above=(), level_weight=(1.0,))
