@@ -48,3 +48,15 @@ def mesh_tables(db: Database) -> None:
         pk=("owner", "line", "direction", "household"),
         strict=True,
     )
+
+
+@migrations()
+def daily_use(db: Database) -> None:
+    """What a line carried by day and household, and handles of removed households, never drawn again."""
+    db.table("daily").create(
+        {"day": str, "household": str, "line": str, "direction": str, "bytes": int},
+        pk=("day", "household", "line", "direction"),
+        strict=True,
+    )
+    db.table("daily").create_index(["household"])
+    db.table("removed").create({"handle": str}, pk="handle", strict=True)

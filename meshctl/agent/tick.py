@@ -183,7 +183,7 @@ class Reconciler:
         }
         flows = meter(self._readings, counts)
         self._moved = {mark for (_, _, mark), flow in flows.items() if flow.sent}
-        self._store.record(flows, self._readings, counts)
+        self._store.record(flows, self._readings, counts, self._clock.read())
         self._readings = counts
         for (_, direction, mark), flow in flows.items():
             key = (direction, mark)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from meshctl.agent.mesh.records import Record
 from meshctl.agent.mesh.roll import Enrolled, Roll, enrolled
 from meshctl.agent.passes import Verifier
+from meshctl.agent.removal import drop_absent
 from meshctl.agent.store import Store
+from meshctl.model import GUESTS
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
 
 UseKey = tuple[str, str, str]
@@ -35,18 +37,24 @@ class Shelf:
         """Keep a list in place of the one before."""
         self._store.connection.execute("INSERT OR REPLACE INTO list VALUES (?, ?, ?)", (kind, version, body))
 
-    def enter_roll(self, roll: Roll, body: bytes) -> None:
-        """Know exactly the households of a roll; who was known keeps his number, which the kernel's marks use."""
+    def enter_roll(self, roll: Roll, body: bytes) -> frozenset[str]:
+        """Know exactly the households of a roll; return those that are not known any more.
+
+        Who was known keeps his number, which the kernel's marks use. No row names who is not known.
+        """
         connection = self._store.connection
         with self._store.transaction():
             numbers = dict(connection.execute("SELECT handle, number FROM household").fetchall())
             wanted = {one.handle for one in roll.households}
-            connection.executemany("DELETE FROM household WHERE handle = ?", [(h,) for h in numbers if h not in wanted])
+            removed = frozenset(numbers) - wanted
+            connection.executemany("DELETE FROM household WHERE handle = ?", [(handle,) for handle in removed])
             taken = {number for handle, number in numbers.items() if handle in wanted}
             free = (number for number in range(1, FIRST_GUEST - FIRST_HOME) if number not in taken)
             rows = [_row(one, numbers.get(one.handle) or next(free)) for one in roll.households]
             connection.executemany("INSERT OR REPLACE INTO household VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             connection.execute("INSERT OR REPLACE INTO list VALUES ('roll', ?, ?)", (roll.version, body))
+            drop_absent(connection, removed)
+        return removed
 
     def roll_rows(self) -> list[Enrolled]:
         """Return all households as they stand on a roll."""
@@ -77,7 +85,11 @@ class Shelf:
             self._store.connection.executemany("INSERT OR REPLACE INTO token VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
 
     def take_use(self, owner: str, stamp: tuple[int, int], rows: Mapping[UseKey, int], *, whole: bool) -> bool:
-        """Replace what ``owner``'s line carried by newer figures; an older ``stamp`` changes nothing."""
+        """Replace what ``owner``'s line carried by newer figures; an older ``stamp`` changes nothing.
+
+        What is told of households that are not known counts as guests' use where all is told anew, and
+        is not taken in else.
+        """
         connection = self._store.connection
         held = connection.execute(
             "SELECT boot, sequence FROM use WHERE owner = ? ORDER BY boot DESC, sequence DESC LIMIT 1", (owner,)
@@ -85,18 +97,30 @@ class Shelf:
         if held is not None and stamp < (held[0], held[1]):
             return False
         with self._store.transaction():
+            known = {GUESTS, *(row[0] for row in connection.execute("SELECT handle FROM household"))}
             if whole:
                 connection.execute("DELETE FROM use WHERE owner = ?", (owner,))
+                rows = _fold(rows, known)
             connection.executemany(
                 "INSERT OR REPLACE INTO use VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(owner, *key, carried, *stamp) for key, carried in rows.items()],
+                [(owner, *key, carried, *stamp) for key, carried in rows.items() if key[2] in known],
             )
         return True
 
     def use(self) -> dict[UseKey, int]:
-        """Return what other nodes' lines carried, by line, direction and household."""
-        rows = self._store.connection.execute("SELECT line, direction, household, bytes FROM use")
+        """Return what other nodes' lines carried, by line, direction and household; lines of one name together."""
+        rows = self._store.connection.execute(
+            "SELECT line, direction, household, SUM(bytes) FROM use GROUP BY line, direction, household"
+        )
         return {(line, direction, household): carried for line, direction, household, carried in rows}
+
+
+def _fold(rows: Mapping[UseKey, int], known: Container[str]) -> dict[UseKey, int]:
+    folded: dict[UseKey, int] = {}
+    for (line, direction, household), carried in rows.items():
+        key = (line, direction, household if household in known else GUESTS)
+        folded[key] = folded.get(key, 0) + carried
+    return folded
 
 
 def _row(one: Enrolled, number: int) -> tuple[object, ...]:
