@@ -18,7 +18,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "portal": ("meshctl.cli:portal", "Run the portal: the pages that neighbours see."),
     "hub": ("meshctl.cli:hub", "Run the hub: intake, dashboard, public page."),
     "status": ("meshctl.agent.commands:status", "Say how this node is."),
-    "household": ("meshctl.agent.commands:household", "Add and list households."),
+    "household": ("meshctl.agent.household_commands:household", "Add, list, show and remove households."),
     "config": ("meshctl.agent.commands:config", "Check a configuration and print what follows from it."),
     "community": ("meshctl.roster_commands:community", "Make the key that a network's roster is signed with."),
     "node": ("meshctl.roster_commands:node", "Enrol, list and withdraw the network's nodes."),
