@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -18,6 +19,9 @@ from meshctl.config import load_node
 
 _DRAWS = 9
 """How often passes whose handles turn out to be taken are drawn anew."""
+
+_SOON = 10
+"""Passes that are drawn in less than a second on a board."""
 
 
 @click.group()
@@ -54,7 +58,8 @@ def _add(config_file: Path, shares: int, count: int, paper: Paper) -> list[str]:
     """Return passes that the agent took; it never sees them, only what verifies them."""
     drawn: dict[str, passes.Drawn] = {}
     for _ in range(_DRAWS):
-        with click.progressbar(length=count - len(drawn), label="Drawing passes", file=sys.stderr) as bar:
+        told = sys.stderr if sys.stderr.isatty() and count > _SOON else io.StringIO()
+        with click.progressbar(length=count - len(drawn), label="Drawing passes", file=told) as bar:
             while len(drawn) < count:
                 one = passes.draw_verified()
                 drawn.setdefault(one.handle, one)
