@@ -19,7 +19,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "hub": ("meshctl.cli:hub", "Run the hub: intake, dashboard, public page."),
     "status": ("meshctl.agent.commands:status", "Say how this node is."),
     "why": ("meshctl.agent.why_command:why", "Say why a device or household has the slice it has."),
-    "household": ("meshctl.agent.commands:household", "Add and list households."),
+    "household": ("meshctl.agent.household_commands:household", "Add, list, show and remove households."),
     "share": ("meshctl.share_commands:share", "Try a policy of the fair share before it is in force."),
     "config": ("meshctl.agent.commands:config", "Check a configuration and print what follows from it."),
     "community": ("meshctl.roster_commands:community", "Make the key that a network's roster is signed with."),

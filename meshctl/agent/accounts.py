@@ -89,7 +89,7 @@ class Accounts:
         self._counted_to = now.monotonic
         if elapsed > 0:
             self._remember(flows, elapsed, known, present, now)
-        self._store.record(flows, self._readings, counts, self._writing(now))
+        self._store.record(flows, self._readings, counts, now, self._writing(now))
         self._readings = counts
         for (_, direction, mark), flow in flows.items():
             self.used[direction, mark] = self.used.get((direction, mark), 0) + flow.sent

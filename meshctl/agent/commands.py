@@ -16,14 +16,18 @@ from meshctl.config import DEFAULT_NODE, ConfigError, load_node
 from meshctl.model import MeshctlError
 from meshctl.wire import LINE_LIMIT, WireError, decode_line, encode_line
 
-_config = click.option(
+config_option = click.option(
     "--config", "config_file", type=click.Path(path_type=Path), default=DEFAULT_NODE, show_default=True
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 
 
 class AgentError(MeshctlError):
-    """The agent refused, or is not there."""
+    """The agent refused, or is not there; ``reply`` is what it said, with fields for programs."""
+
+    def __init__(self, message: str, reply: Mapping[str, Any] | None = None) -> None:
+        self.reply = reply or {}
+        super().__init__(message)
 
 
 @click.group()
@@ -32,7 +36,7 @@ def config() -> None:
 
 
 @config.command()
-@_config
+@config_option
 def check(config_file: Path) -> None:
     """Say whether a node's file can be used; exit code 2 and the remedy where not."""
     loaded = load_node(config_file)
@@ -42,28 +46,28 @@ def check(config_file: Path) -> None:
 
 
 @config.command()
-@_config
+@config_option
 def show(config_file: Path) -> None:
     """Print the whole configuration as understood, defaults included, as JSON."""
     click.echo(json.dumps(dataclasses.asdict(load_node(config_file)), indent=2))
 
 
 @config.command()
-@_config
+@config_option
 def dnsmasq(config_file: Path) -> None:
     """Print the dnsmasq.conf that belongs to this configuration."""
     click.echo(dnsmasq_text(load_node(config_file)), nl=False)
 
 
 @config.command()
-@_config
+@config_option
 def sysctl(config_file: Path) -> None:
     """Print the sysctl.d file that belongs to this configuration."""
     click.echo(sysctl_text(load_node(config_file)), nl=False)
 
 
 @config.command()
-@_config
+@config_option
 def babeld(config_file: Path) -> None:
     """Print the babeld.conf that belongs to this configuration."""
     loaded = load_node(config_file)
@@ -86,13 +90,13 @@ def ask(config_file: Path, request: dict[str, object], seconds: float = 10.0) ->
     except (OSError, WireError) as fault:
         raise AgentError(f"the agent does not answer at {path}: {fault}. Is it running?") from fault
     if not reply.get("ok"):
-        raise AgentError(str(reply.get("error", {}).get("message", "the agent refused")))
+        raise AgentError(str(reply.get("error", {}).get("message", "the agent refused")), reply)
     return reply
 
 
 @click.command()
-@_config
-@_json
+@config_option
+@as_json_option
 def status(config_file: Path, as_json: bool) -> None:
     """Say how this node is: who shares the line, how it is divided, what was repaired."""
     reply = ask(config_file, {"verb": "status"})
@@ -140,39 +144,3 @@ def mesh_lines(mesh: Mapping[str, Any]) -> list[str]:
     if mesh["fault"]:
         lines.append(f"  fault         {mesh['fault']}")
     return lines
-
-
-@click.group()
-def household() -> None:
-    """Add and list households."""
-
-
-@household.command("add")
-@_config
-@_json
-@click.option("--shares", type=click.IntRange(1, 8), default=1, show_default=True)
-def household_add(config_file: Path, as_json: bool, shares: int) -> None:
-    """Add a household and print its pass, once: only a verifier of it is kept."""
-    reply = ask(config_file, {"verb": "household-add", "shares": shares})
-    if as_json:
-        click.echo(json.dumps({key: reply[key] for key in ("handle", "shares", "pass")}))
-        return
-    click.echo(f"Household {reply['handle']}. Its pass, shown only now:\n\n    {reply['pass']}\n")
-
-
-@household.command("list")
-@_config
-@_json
-def household_list(config_file: Path, as_json: bool) -> None:
-    """List households with what the line has carried for each."""
-    reply = ask(config_file, {"verb": "households"})
-    if as_json:
-        click.echo(json.dumps({key: reply[key] for key in ("households", "guests")}, indent=2))
-        return
-    click.echo("household  shares  joined      down MB      up MB")
-    for one in reply["households"]:
-        joined = "yes" if one["joined"] else "no"
-        down, up = (one["bytes"][direction] / 1e6 for direction in ("down", "up"))
-        click.echo(f"{one['handle']:<9}  {one['shares']:>6}  {joined:<6}  {down:>11,.1f}  {up:>9,.1f}")
-    down, up = (reply["guests"]["bytes"][direction] / 1e6 for direction in ("down", "up"))
-    click.echo(f"{'guests':<9}  {'':>6}  {'':<6}  {down:>11,.1f}  {up:>9,.1f}")

@@ -86,7 +86,9 @@ class _Agent:
     async def run(self, callers: dict[int, str]) -> None:
         loop = asyncio.get_running_loop()
         on_stop(lambda: loop.call_soon_threadsafe(self._stop.set))
-        self._members.load(self._copy, self._clock.read().monotonic)
+        now = self._clock.read().monotonic
+        self._members.load(self._copy, now)
+        self._members.lose_homes(self._store.households(), self._config.session.guest_hours, now)
         self._turns.merged = offloads(frame_devices(self._config))
         if self._mesh is not None and self._mesh.lists.own is not None:
             # Before the first rules: without the other nodes in them, what passes through here would be refused.
@@ -156,6 +158,8 @@ class _Agent:
 
     def _purge(self) -> None:
         self._store.purge_journal(_KEPT_REPORTS)
+        with self._store.transaction():
+            self._store.daily.purge(self._clock.read())
 
     @staticmethod
     def _on_loop(loop: asyncio.AbstractEventLoop, job: Callable[[], object]) -> Callable[[], object]:

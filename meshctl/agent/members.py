@@ -58,6 +58,20 @@ class Members:
         self.changed = True
         return self._devices.pop(hardware, None)
 
+    def lose_homes(self, households: Iterable[Household], guest_hours: float, now: float) -> list[Device]:
+        """Make guests of devices whose household is not among these any more; return what they were.
+
+        Bring the kernel to it with a turn. Nobody is cut off by it: their connections go on, and each
+        takes the new mark with its next packet.
+        """
+        known = {household.handle for household in households}
+        lost = [device for device in self._devices.values() if device.household and device.household not in known]
+        for device in lost:
+            until = now + 3600 * guest_hours
+            stay = until if device.until is None else min(until, device.until)
+            self._keep(Device(device.hardware, self._free_mark(), None, stay), now)
+        return lost
+
     def expired(self, now: float) -> list[Device]:
         """Return whose stay is over; they are still here until `leave`."""
         return [device for device in self._devices.values() if device.until is not None and device.until <= now]
@@ -72,13 +86,14 @@ class Members:
 
     def adopt(self, elements: Mapping[str, Element], households: Mapping[int, str], now: float) -> None:
         """Take in what the kernel holds and we do not know: a former agent admitted it."""
-        for hardware, element in elements.items():
+        # Guests first: who was of a household that is gone needs a mark that none of them has.
+        for hardware, element in sorted(elements.items(), key=lambda one: one[1].mark < FIRST_GUEST):
             if hardware in self._devices or element.mark == 0:
                 continue
-            if element.mark < FIRST_GUEST and element.mark not in households:
-                continue
+            lost = element.mark < FIRST_GUEST and element.mark not in households
+            mark = self._free_mark() if lost else element.mark
             until = None if element.expires is None else now + element.expires
-            self._keep(Device(hardware, element.mark, households.get(element.mark), until), now)
+            self._keep(Device(hardware, mark, households.get(element.mark), until), now)
 
     def _keep(self, device: Device, now: float) -> Device:
         self._devices[device.hardware] = device

@@ -72,3 +72,15 @@ def memory_tables(db: Database) -> None:
 def newest_whole(db: Database) -> None:
     """Of each owner of use the stamp of its newest whole message: no row with an older stamp is taken."""
     db.table("use_whole").create({"owner": str, "boot": int, "sequence": int}, pk="owner", strict=True)
+
+
+@migrations()
+def daily_use(db: Database) -> None:
+    """What a line carried by day and household, and handles of removed households, never drawn again."""
+    db.table("daily").create(
+        {"day": str, "household": str, "line": str, "direction": str, "bytes": int},
+        pk=("day", "household", "line", "direction"),
+        strict=True,
+    )
+    db.table("daily").create_index(["household"])
+    db.table("removed").create({"handle": str}, pk="handle", strict=True)

@@ -7,15 +7,17 @@ address and no name of a person has a column here.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlite_utils import Database
 
+from meshctl.agent.daily import Charge, Daily
 from meshctl.agent.files import write_whole
 from meshctl.agent.migrations import migrations
 from meshctl.agent.passes import Verifier
+from meshctl.agent.removal import drop_absent
 from meshctl.model import GUESTS, ClockReading, Direction, Household, MeshctlError
 from meshctl.quota.meter import Count, Flow, Place
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
@@ -48,6 +50,7 @@ class Store:
             self._connection.execute(f"PRAGMA {pragma}").close()
         migrations.apply(Database(self._connection))
         self._connection.isolation_level = None
+        self.daily = Daily(self._connection)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -90,20 +93,45 @@ class Store:
         ).fetchone()
         return None if row is None else (Household(*row[:3]), Verifier(*row[3:]))
 
+    def since(self, handle: str) -> tuple[float, bool]:
+        """Return when a known household was added, in seconds since 1970, and whether the clock was trusted then."""
+        row = self._connection.execute("SELECT since, trusted FROM household WHERE handle = ?", (handle,)).fetchone()
+        return float(row[0]), bool(row[1])
+
     def add_household(self, handle: str, shares: int, verifier: Verifier, clock: ClockReading) -> Household:
         """Add a household. Raises `StoreError` when the handle is taken or this node can know no more."""
+        return self.add_households([(handle, verifier)], shares, clock)[0]
+
+    def add_households(self, new: Sequence[tuple[str, Verifier]], shares: int, clock: ClockReading) -> list[Household]:
+        """Add households, all or none. Raises `StoreError` as `add_household` does, and for a handle given twice."""
+        handles = [handle for handle, _ in new]
         with self.transaction():
-            if self.household(handle) is not None:
-                raise StoreError(f"a household {handle} exists already. Draw another pass.")
-            taken = {row[0] for row in self._connection.execute("SELECT number FROM household")}
-            number = next((n for n in range(1, _MOST_HOUSEHOLDS) if n not in taken), None)
-            if number is None:
-                raise StoreError(f"this node knows {len(taken)} households and can know no more. Remove some.")
-            self._connection.execute(
-                "INSERT INTO household VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (number, handle, shares, clock.wall, int(clock.trusted), verifier.salt, verifier.digest),
-            )
-        return Household(handle, number, shares)
+            twice = self.taken(handles) or [handle for handle in handles if handles.count(handle) > 1]
+            if twice:
+                raise StoreError(f"a household {twice[0]} exists already, or did. Draw another pass.")
+            used = {row[0] for row in self._connection.execute("SELECT number FROM household")}
+            free = [number for number in range(1, _MOST_HOUSEHOLDS) if number not in used][: len(new)]
+            if len(free) < len(new):
+                raise StoreError(f"this node knows {len(used)} households and can know no more. Remove some.")
+            rows = [
+                (number, handle, shares, clock.wall, int(clock.trusted), kept.salt, kept.digest)
+                for number, (handle, kept) in zip(free, new, strict=True)
+            ]
+            self._connection.executemany("INSERT INTO household VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        return [Household(handle, number, shares) for number, handle in zip(free, handles, strict=True)]
+
+    def taken(self, handles: Iterable[str]) -> list[str]:
+        """Return which of these handles a household has, or had: a removed one's is never used again."""
+        rows = self._connection.execute("SELECT handle FROM household UNION SELECT handle FROM removed")
+        known = {row[0] for row in rows}
+        return [handle for handle in handles if handle in known]
+
+    def remove_household(self, handle: str) -> None:
+        """Forget a known household for good; what it used counts as guests' use from now on."""
+        with self.transaction():
+            self._connection.execute("DELETE FROM household WHERE handle = ?", (handle,))
+            self._connection.execute("INSERT OR IGNORE INTO removed VALUES (?)", (handle,))
+            drop_absent(self._connection, [handle])
 
     def ledger(self) -> dict[tuple[str, Direction, str], int]:
         """Return bytes of frames delivered, by line, direction and household (all guests together)."""
@@ -120,18 +148,22 @@ class Store:
         flows: Mapping[Place, Flow],
         before: Mapping[Place, Count],
         now: Mapping[Place, Count],
+        clock: ClockReading,
         also: Callable[[sqlite3.Connection], None] | None = None,
     ) -> None:
-        """Add what flowed to the ledger and keep the readings it came from, in one transaction with ``also``.
+        """Add what flowed to the ledger and to its day, and keep the readings it came from.
+
+        One transaction, with ``also``.
 
         So a crash at any moment loses at most what passed since the last call, and counts nothing twice.
         """
         handles = {FIRST_HOME + h.number - 1: h.handle for h in self.households()}
-        charges = [
-            (line, direction, handles.get(mark, GUESTS), flow.sent)
-            for (line, direction, mark), flow in flows.items()
-            if flow.sent
-        ]
+        charges: dict[Charge, int] = {}
+        for (line, direction, mark), flow in flows.items():
+            if flow.sent:
+                key = (line, direction, handles.get(mark, GUESTS))
+                charges[key] = charges.get(key, 0) + flow.sent
+        day = self.daily.heed(clock)
         changed = [(*place, c.life, c.sent, c.packets, c.dropped) for place, c in now.items() if before.get(place) != c]
         gone = [place for place in before if place not in now]
         if not (charges or changed or gone or also):
@@ -141,8 +173,9 @@ class Store:
             self._connection.executemany("INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)", changed)
             self._connection.executemany(
                 "INSERT INTO ledger VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes",
-                charges,
+                [(*key, sent) for key, sent in charges.items()],
             )
+            self.daily.add(charges, day)
             if also is not None:
                 also(self._connection)
 

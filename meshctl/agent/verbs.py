@@ -6,29 +6,26 @@ people.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from meshctl import __version__
-from meshctl.agent import passes
 from meshctl.agent.clock import Clock
+from meshctl.agent.homes import Homes
 from meshctl.agent.kernel import Kernel
 from meshctl.agent.members import Members, mark_of
 from meshctl.agent.mesh.node import Mesh
+from meshctl.agent.replies import Reply, Request, client_address, no, unknown_device, yes
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
 from meshctl.agent.tries import Tries
 from meshctl.agent.views import Views
 from meshctl.agent.why_verb import Why
 from meshctl.config import Config
-from meshctl.model import DIRECTIONS, GUESTS, Device, Direction
-from meshctl.wire import WireError, as_table
+from meshctl.model import DIRECTIONS, Device, Direction
 
 HOUR = 3600.0
-Reply = dict[str, Any]
-Request = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,7 @@ class Verbs:
     ) -> None:
         self._config, self._kernel, self._clock, self._views, self._mesh = config, kernel, clock, views, mesh
         self._store, self._members, self._turns = parts
+        self._homes = Homes(config, parts, clock, mesh)
         self._tries = Tries(each=6, together=120, seconds=60.0)
         self.hazards: dict[str, int] = {}
         asks, tells = frozenset({"portal", "operator"}), frozenset({"watch", "operator"})
@@ -65,8 +63,10 @@ class Verbs:
             "hazard": Verb(tells, self._hazard),
             "status": Verb(operator, self._status),
             "tick": Verb(operator, self._tick),
-            "households": Verb(operator, self._households),
-            "household-add": Verb(operator, self._household_add),
+            "households": Verb(operator, self._homes.all),
+            "household-add": Verb(operator, self._homes.add),
+            "household-show": Verb(operator, self._homes.show),
+            "household-remove": Verb(operator, self._homes.remove),
             "why": Verb(operator, Why(config, kernel, parts, clock, views).answer),
         }
 
@@ -78,7 +78,7 @@ class Verbs:
         fresh: dict[str, Device] = {}
         found: list[str | None] = []
         for request in requests:
-            hardware = neighbours.get(_address(request))
+            hardware = neighbours.get(client_address(request))
             found.append(hardware)
             if hardware is not None:
                 fresh[hardware] = self._members.join(hardware, self._until(hardware, now), now)
@@ -87,7 +87,7 @@ class Verbs:
             self._vouch(fresh.values(), neighbours)
         for hardware in found:
             if hardware is None:
-                replies.append(_unknown_device())
+                replies.append(unknown_device())
             else:
                 replies.append(self._view(hardware))
         return replies
@@ -109,32 +109,32 @@ class Verbs:
         return now + hours * HOUR
 
     def _device(self, request: Request) -> Reply:
-        hardware = self._kernel.neighbours().get(_address(request))
-        return _unknown_device() if hardware is None else self._view(hardware)
+        hardware = self._kernel.neighbours().get(client_address(request))
+        return unknown_device() if hardware is None else self._view(hardware)
 
     def _leave(self, request: Request) -> Reply:
-        hardware = self._kernel.neighbours().get(_address(request))
+        hardware = self._kernel.neighbours().get(client_address(request))
         if hardware is None:
-            return _unknown_device()
+            return unknown_device()
         device = self._members.leave(hardware)
         if device is not None:
             if self._mesh is not None:
                 self._mesh.membership.left(device, self._clock.read().monotonic)
-            self._turns.release(device, [_address(request)])
+            self._turns.release(device, [client_address(request)])
         return self._view(hardware)
 
     def _link(self, request: Request) -> Reply:
         neighbours = self._kernel.neighbours()
-        hardware = neighbours.get(_address(request))
+        hardware = neighbours.get(client_address(request))
         if hardware is None:
-            return _unknown_device()
+            return unknown_device()
         now = self._clock.read().monotonic
         if not self._tries.may(hardware, now):
-            return _no("too-many-tries", "Too many wrong passes. Wait a minute and try again.")
-        found = self._find_household(str(request.get("pass", "")))
+            return no("too-many-tries", "Too many wrong passes. Wait a minute and try again.")
+        found = self._homes.of_pass(str(request.get("pass", "")))
         if found is None:
             self._tries.failed(hardware, now)
-            return _no("wrong-pass", "No household here has that pass. Check each letter and number.")
+            return no("wrong-pass", "No household here has that pass. Check each letter and number.")
         before = self._members.get(hardware)
         household = found
         until = now + self._config.session.household_hours * HOUR
@@ -149,22 +149,12 @@ class Verbs:
         self._vouch([device], neighbours)
         return self._view(hardware)
 
-    def _find_household(self, text: str) -> Any:
-        try:
-            handle, secret = passes.split(text)
-        except passes.PassError:
-            return None
-        known = self._store.household(handle)
-        if known is None or not passes.verify(secret, known[1]):
-            return None
-        return known[0]
-
     def _view(self, hardware: str) -> Reply:
-        return _yes("device", self._views.device(hardware))
+        return yes("device", self._views.device(hardware))
 
     def _line(self, request: Request) -> Reply:  # noqa: ARG002  # every verb takes the request
         line = self._views.line()
-        return {"ok": True, "line": None} if line is None else _yes("line", line)
+        return {"ok": True, "line": None} if line is None else yes("line", line)
 
     def seen(self, sightings: Mapping[str, Iterable[str]]) -> None:
         """Note who is in front of this node, with addresses; whoever is joined elsewhere is let in."""
@@ -181,48 +171,13 @@ class Verbs:
     def _hazard(self, request: Request) -> Reply:
         kind = str(request.get("kind", ""))
         if kind not in ("rogue-dhcp", "rogue-ra", "address-conflict"):
-            return _no("bad-request", "kind is rogue-dhcp, rogue-ra or address-conflict.")
+            return no("bad-request", "kind is rogue-dhcp, rogue-ra or address-conflict.")
         self.hazards[kind] = self.hazards.get(kind, 0) + 1
         return {"ok": True}
 
     def _tick(self, request: Request) -> Reply:  # noqa: ARG002
         self._turns.tick()
         return {"ok": True}
-
-    def _households(self, request: Request) -> Reply:  # noqa: ARG002
-        ledger: dict[tuple[str, Any, str], int] = dict(self._mesh.shelf.use()) if self._mesh else {}
-        ledger.update(self._store.ledger())
-        here = {d.household for d in self._members.all() if d.household}
-        return {
-            "ok": True,
-            "households": [
-                {
-                    "handle": household.handle,
-                    "shares": household.shares,
-                    "joined": household.handle in here,
-                    "bytes": {d: _sum(ledger, d, household.handle) for d in DIRECTIONS},
-                }
-                for household in self._store.households()
-            ],
-            "guests": {"bytes": {d: _sum(ledger, d, GUESTS) for d in DIRECTIONS}},
-        }
-
-    def _household_add(self, request: Request) -> Reply:
-        elsewhere = self._mesh.lists.households_elsewhere() if self._mesh else ""
-        if elsewhere:
-            return _no("not-here", elsewhere)
-        shares = request.get("shares", 1)
-        if not isinstance(shares, int) or isinstance(shares, bool) or not 1 <= shares <= 8:
-            return _no("bad-request", "shares is a whole number from 1 to 8.")
-        known = {household.handle for household in self._store.households()}
-        text = passes.draw()
-        while passes.split(text)[0] in known:
-            text = passes.draw()
-        handle, secret = passes.split(text)
-        self._store.add_household(handle, shares, passes.verifier(secret), self._clock.read())
-        if self._mesh is not None:
-            self._mesh.household_added()
-        return {"ok": True, "handle": handle, "shares": shares, "pass": text}
 
     def _status(self, request: Request) -> Reply:  # noqa: ARG002
         plan, tally = self._turns.plan, self._turns.tally
@@ -243,7 +198,7 @@ class Verbs:
             "use": {
                 d: {"busy": round(use.busy, 3), "fairness": use.fairness} for d, use in self._turns.accounts.use.items()
             },
-            "ledger": {d: _sum(self._store.ledger(), d, None) for d in DIRECTIONS},
+            "ledger": {d: _sum(self._store.ledger(), d) for d in DIRECTIONS},
             "mesh": self._mesh.status() if self._mesh else None,
         }
 
@@ -252,27 +207,5 @@ def _tree_table(tree: Any) -> dict[str, int]:
     return {"capacity_kbit": tree.capacity, "homes_kbit": tree.homes, "guests_kbit": tree.guests}
 
 
-def _sum(ledger: Mapping[tuple[str, Any, str], int], direction: Direction, household: str | None) -> int:
-    return sum(n for (_, d, h), n in ledger.items() if d == direction and household in (None, h))
-
-
-def _address(request: Request) -> str:
-    """Return one client address in the kernel's words. Raises `WireError`."""
-    try:
-        address = ipaddress.ip_address(str(request["address"]).partition("%")[0])
-    except (KeyError, ValueError):
-        raise WireError("bad-request", "address is one IPv4 or IPv6 address.") from None
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
-
-
-def _yes(name: str, view: object) -> Reply:
-    return {"ok": True, name: as_table(view)}
-
-
-def _no(code: str, message: str) -> Reply:
-    return {"ok": False, "error": {"code": code, "message": message}}
-
-
-def _unknown_device() -> Reply:
-    return _no("unknown-device", "This node sees no device behind that address.")
+def _sum(ledger: Mapping[tuple[str, Any, str], int], direction: Direction) -> int:
+    return sum(carried for (_, d, _), carried in ledger.items() if d == direction)

@@ -69,7 +69,7 @@ def test_a_stay_that_is_over_is_told_once_its_time_has_come() -> None:
     assert [device.hardware for device in members.expired(100.0)] == [A]
 
 
-def test_a_restarted_agent_takes_in_what_the_kernel_holds_but_no_unknown_household() -> None:
+def test_a_restarted_agent_takes_in_what_the_kernel_holds_and_an_unknown_household_as_guests() -> None:
     members = Members()
     kernel = {
         A: Element(FIRST_GUEST, 60.0),
@@ -78,7 +78,9 @@ def test_a_restarted_agent_takes_in_what_the_kernel_holds_but_no_unknown_househo
     }
     members.adopt(kernel, {FIRST_HOME: "AAAA"}, 1000.0)
 
-    assert {d.hardware: (d.household, d.until) for d in members.all()} == {A: (None, 1060.0), B: ("AAAA", None)}
+    found = {d.hardware: (d.household, d.until) for d in members.all()}
+    assert found == {A: (None, 1060.0), B: ("AAAA", None), "02:00:00:00:00:0c": (None, 1005.0)}
+    assert len({d.mark for d in members.all()}) == 3
 
 
 def test_the_copy_comes_back_from_ram_without_what_has_ended(tmpfs: Path) -> None:

@@ -19,7 +19,7 @@ GUEST: Place = ("uplink", "down", FIRST_GUEST + 3)
 
 def turn(store: Store, now: dict[Place, Count]) -> None:
     before = store.readings()
-    store.record(meter(before, now), before, now)
+    store.record(meter(before, now), before, now, NOW)
 
 
 def test_bytes_are_charged_to_the_household_and_to_all_guests_together(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_turn_that_fails_in_the_middle_leaves_ledger_and_readings_as_they_were
     before = store.readings()
     broken = {GUEST: Count("8002", 2000), ("uplink", "down", "no mark"): Count("1", 1)}
     with pytest.raises(Exception, match="cannot store"):
-        store.record(meter(before, {GUEST: Count("8002", 2000)}), before, broken)  # type: ignore[arg-type]
+        store.record(meter(before, {GUEST: Count("8002", 2000)}), before, broken, NOW)  # type: ignore[arg-type]
 
     assert store.ledger() == {("uplink", "down", GUESTS): 1000}
     assert store.readings()[GUEST].sent == 1000

@@ -34,7 +34,7 @@ def prove(folder: Path, damage: str, config: Config) -> None:
     clock, kernel, members = SystemClock(), LinuxKernel(config), Members()
     with closing(Store(folder)) as store:
         past: dict[Place, Count] = {("isp", "down", 0x8000): Count("past", 4321)}
-        store.record(meter({}, past), {}, past)
+        store.record(meter({}, past), {}, past, clock.read())
         before = store.ledger()
         turns = Reconciler(config, kernel, store, members, clock)
         turns.start()

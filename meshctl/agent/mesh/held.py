@@ -47,12 +47,12 @@ class Lists:
         return self.own is not None and self.own.hub
 
     def households_elsewhere(self) -> str:
-        """Return why households are not added on this node, with the remedy; empty where they are."""
+        """Return why households are not added or removed on this node, with the remedy; empty where they are."""
         if self.is_hub:
             return ""
         hub = self.roster.hub if self.roster else None
         where = f"on {hub.name}, the hub's node" if hub else "on the node that the roster calls hub, and none is yet"
-        return f"Households are kept {where}. Add it there."
+        return f"Households are kept {where}. Do it there."
 
     def version(self, kind: str) -> int:
         """Return the version in force of "roster" or "roll", 0 for none."""
@@ -104,17 +104,28 @@ class Lists:
         log.info("roster version %d is in force: %d nodes", roster.version, len(roster.members))
         return True
 
-    def take_roll(self, body: bytes) -> bool:
-        """Put a roll in force if it is newer; say whether it is. Raises `ListError`."""
+    def take_roll(self, body: bytes) -> frozenset[str] | None:
+        """Put a roll in force; return whom it removed, or ``None`` for one that is no newer. Raises `ListError`."""
         hub = self.roster.hub if self.roster else None
         if hub is None:
-            return False
+            return None
         roll = read_roll(body, hub.verify_key)
         if roll.version <= self.version("roll"):
-            return False
-        self._shelf.enter_roll(roll, body)
+            return None
+        removed = self._shelf.enter_roll(roll, body)
         self._bodies["roll"] = body
-        return True
+        return removed
+
+    def is_roll_behind(self) -> bool:
+        """Say whether the roll that this node signed last is not what it knows now; only the hub's node signs one."""
+        body = self._bodies.get("roll")
+        if not self.is_hub or body is None:
+            return self.is_hub
+        try:
+            return list(read_roll(body, self._key.verify_key).households) != self._shelf.roll_rows()
+        except ListError:
+            # Another node kept the roll before: what it signed is known here, and is signed anew.
+            return True
 
     def publish_roll(self) -> bytes:
         """Sign the households as they are now, as the next version; only the hub's node may."""

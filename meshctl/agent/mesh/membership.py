@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from meshctl.agent.members import Members, mark_of
 from meshctl.agent.mesh import records
@@ -86,12 +86,17 @@ class Membership:
         self._let_in({hardware: self.addresses.of(hardware, now) for hardware in waiting}, now)
         self._changed()
 
-    def roll_changed(self, now: float) -> None:
-        """Put devices into households that were not known here before."""
+    def roll_changed(self, removed: Container[str], lost: Iterable[Device], now: float) -> None:
+        """Put devices into households that were not known here before; ``lost`` became guests with their household."""
+        self.roaming.records.drop_homes(removed)
+        mine = [d.hardware for d in lost if self.roaming.mine(d.hardware)]
+        self._publish(self.roaming.claim([d for one in mine if (d := self._members.get(one)) is not None], now), now)
         homeless = [d.hardware for d in self._members.all() if d.household is None]
         found = [device for hardware in homeless if (device := self._recognise(hardware, now)) and device.household]
         if found:
             tolerate(lambda: self._turns.admit(found, []))
+        if mine:
+            self._changed()
 
     def turn(self, found: Mapping[str, Iterable[str]], now: float) -> None:
         """Note addresses that the kernel saw in use, and vouch no more for whose stay is over."""

@@ -7,7 +7,7 @@ neighbour does: `Reconciler.admit`, `release` and `announce`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from meshctl.agent.mesh.gateway import Gateway
 from meshctl.agent.mesh.held import Lists
 from meshctl.agent.mesh.keyring import Keyring
 from meshctl.agent.mesh.membership import Membership
+from meshctl.agent.mesh.outlook import outlook
 from meshctl.agent.mesh.sessions import Post, Sessions
 from meshctl.agent.mesh.shapes import flag, rows, text
 from meshctl.agent.mesh.shelf import Shelf
@@ -53,12 +54,12 @@ class Mesh:
         view: Callable[[], LineView | None],
     ) -> None:
         self._config, self._clock = config, clock
-        store, self._members, self._turns = parts
+        self._store, self._members, self._turns = parts
         self._name = config.node.name
         self._started = self._now()
         run = Path(config.paths.run)
         self._life = (run / "life").read_text(encoding="ascii")
-        self.shelf = Shelf(store)
+        self.shelf = Shelf(self._store)
         self.lists = Lists(config, self.shelf, key)
         self._ring = Keyring(run, self._started)
         self._soon = Soon()
@@ -71,8 +72,8 @@ class Mesh:
             self._name, self._ring.keys, known, parts, Addresses(networks), self._to_all, self._ask_announce
         )
         self.announcer = Announcer(self._ring.keys, self.membership, self._sessions.post)
-        self._gateway = Gateway(config, store, self._turns, self._ring.keys, view)
-        self._use = UseReport(store, boot)
+        self._gateway = Gateway(config, self._store, self._turns, self._ring.keys, view)
+        self._use = UseReport(self._store, boot)
         self._news: dict[str, news.News] = {}
         self.gateway_in_use: str | None = None
         self._routes: asyncio.Future[None] | None = None
@@ -91,7 +92,7 @@ class Mesh:
         """Let other nodes in, and reach out to them."""
         self._soon.begin()
         self._server = await self._sessions.listen()
-        if self.lists.is_hub and not self.lists.version("roll"):
+        if self.lists.is_roll_behind():
             self.lists.publish_roll()
         self._roster_changed()
         self.membership.adopt(self._now())
@@ -123,11 +124,11 @@ class Mesh:
         self._routes = asyncio.ensure_future(self._look_at_routes())
         self.shelf.keep_records(self.membership.roaming.records.changed(), now)
 
-    def household_added(self) -> None:
-        """Sign and spread the roll: a household was added here."""
+    def households_changed(self, removed: Container[str] = ()) -> None:
+        """Sign and spread the roll: households were added or removed here."""
         self.lists.publish_roll()
-        self._gateway.forget_marks()
         self._spread("roll")
+        self._roll_changed(removed)
 
     def line_news(self) -> news.News | None:
         """Return what the gateway in use says of its line."""
@@ -135,21 +136,8 @@ class Mesh:
 
     def status(self) -> dict[str, Any]:
         """Return what `meshctl status` says of the mesh."""
-        key = self._ring.keys.current
-        outside = self._gateway.leases.outside
-        return {
-            **self.lists.versions(),
-            "enrolled": self.lists.own is not None,
-            "fault": self.lists.fault,
-            "peers": self._sessions.standing(),
-            "gateway": self.gateway_in_use,
-            "day_key": key.name if key else None,
-            "day_keys": len(self._ring.keys),
-            "remembered": len(self.membership.roaming.records),
-            "announced": {name: len(told) for name, told in self.announcer.told.items()},
-            "leases": self._gateway.leases.count(),
-            "refused": {**self._sessions.refused, **({"out-of-prefix": outside} if outside else {})},
-        }
+        parts = outlook(self.lists, self._sessions, self._ring, self.membership, self.announcer, self._gateway.leases)
+        return {**parts, "gateway": self.gateway_in_use}
 
     # What the channels call.
 
@@ -193,7 +181,7 @@ class Mesh:
 
     def _hear_use(self, peer: str, message: Message) -> None:
         if self.lists.is_hub:
-            take_use(self.shelf, peer, message)
+            take_use(self.shelf, peer, message, self.lists.version("roll"))
 
     def _hear_hello(self, peer: str, message: Message, post: Post) -> None:
         now = self._now()
@@ -215,10 +203,8 @@ class Mesh:
             if kind == "roster" and self.lists.take_roster(body.encode()):
                 self._roster_changed()
                 self._spread("roster")
-            elif kind == "roll" and self.lists.take_roll(body.encode()):
-                self._gateway.forget_marks()
-                self.membership.roll_changed(self._now())
-                self._soon.ask("resolve", self._resolve)
+            elif kind == "roll" and (removed := self.lists.take_roll(body.encode())) is not None:
+                self._roll_changed(removed)
         except ListError as fault:
             raise ChannelError(fault.code, f"{peer}: {fault}") from None
 
@@ -253,6 +239,15 @@ class Mesh:
         self._news = {name: one for name, one in self._news.items() if name in names}
         tolerate(lambda: self._turns.enter_roster(roster if own else None))
         self._gateway.lapse(roster, self._now())
+        self._soon.ask("resolve", self._resolve)
+
+    def _roll_changed(self, removed: Container[str]) -> None:
+        now, households = self._now(), self._store.households()
+        lost = self._members.lose_homes(households, self._config.session.guest_hours, now)
+        if lost:
+            tolerate(self._turns.tick)
+        self._gateway.forget_marks()
+        self.membership.roll_changed(removed, lost, now)
         self._soon.ask("resolve", self._resolve)
 
     def _keys_changed(self) -> None:
@@ -293,6 +288,6 @@ class Mesh:
         hub = self._roster().hub
         if hub is None or hub.name == self._name or not self._config.line:
             return
-        message = self._use.message()
+        message = self._use.message(self.lists.version("roll"))
         if message is not None and self._sessions.post(hub.name, message):
             self._use.sent()

@@ -7,8 +7,8 @@ with the same (a last-writer-wins map; Shapiro et al., "A comprehensive study of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from meshctl.agent.mesh.shapes import LARGEST, flag, hexadecimal, integer, number, text
@@ -77,6 +77,13 @@ class Records:
         """Return what changed since the last call, by token; ``None`` for a record that is forgotten."""
         tokens, self.dirty = self.dirty, set()
         return {token: self._records.get(token) for token in tokens}
+
+    def drop_homes(self, handles: Container[str]) -> None:
+        """Make guests' records of those of removed households; who vouches for them says so too, in a later version."""
+        for record in self.all():
+            if record.household is not None and record.household in handles:
+                self._records[record.token] = replace(record, household=None)
+                self.dirty.add(record.token)
 
     def purge(self, now: float, living: Iterable[str], *, all_keys_known: bool) -> None:
         """Forget records that are over, and, once ``all_keys_known``, those whose key is destroyed."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from meshctl.agent.mesh.records import Record
 from meshctl.agent.mesh.roll import Enrolled, Roll, enrolled
 from meshctl.agent.passes import Verifier
+from meshctl.agent.removal import drop_absent
 from meshctl.agent.store import Store
+from meshctl.model import GUESTS
 from meshctl.quota.merge import NEVER, Held, Stamp, join, told
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
 
@@ -36,18 +38,24 @@ class Shelf:
         """Keep a list in place of the one before."""
         self._store.connection.execute("INSERT OR REPLACE INTO list VALUES (?, ?, ?)", (kind, version, body))
 
-    def enter_roll(self, roll: Roll, body: bytes) -> None:
-        """Know exactly the households of a roll; who was known keeps his number, which the kernel's marks use."""
+    def enter_roll(self, roll: Roll, body: bytes) -> frozenset[str]:
+        """Know exactly the households of a roll; return those that are not known any more.
+
+        Who was known keeps his number, which the kernel's marks use. No row names who is not known.
+        """
         connection = self._store.connection
         with self._store.transaction():
             numbers = dict(connection.execute("SELECT handle, number FROM household").fetchall())
             wanted = {one.handle for one in roll.households}
-            connection.executemany("DELETE FROM household WHERE handle = ?", [(h,) for h in numbers if h not in wanted])
+            removed = frozenset(numbers) - wanted
+            connection.executemany("DELETE FROM household WHERE handle = ?", [(handle,) for handle in removed])
             taken = {number for handle, number in numbers.items() if handle in wanted}
             free = (number for number in range(1, FIRST_GUEST - FIRST_HOME) if number not in taken)
             rows = [_row(one, numbers.get(one.handle) or next(free)) for one in roll.households]
             connection.executemany("INSERT OR REPLACE INTO household VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             connection.execute("INSERT OR REPLACE INTO list VALUES ('roll', ?, ?)", (roll.version, body))
+            drop_absent(connection, removed)
+        return removed
 
     def roll_rows(self) -> list[Enrolled]:
         """Return all households as they stand on a roll."""
@@ -78,8 +86,14 @@ class Shelf:
             self._store.connection.executemany("INSERT OR REPLACE INTO token VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
 
     def take_use(self, owner: str, stamp: Stamp, rows: Mapping[UseKey, int], *, whole: bool) -> None:
-        """Join what ``owner``'s line carried with what it says now: each row by its own stamp, see `quota.merge`."""
+        """Join what ``owner``'s line carried with what it says now: each row by its own stamp, see `quota.merge`.
+
+        What is told of households that are not known counts as guests' use where all is told anew, and
+        is not taken in else.
+        """
         connection = self._store.connection
+        known = {GUESTS, *(row[0] for row in connection.execute("SELECT handle FROM household"))}
+        rows = _fold(rows, known) if whole else {key: carried for key, carried in rows.items() if key[2] in known}
         before = Held({key: row for key in rows if (row := self._use_row(owner, key))}, self._newest_whole(owner))
         after = join(before, told(stamp, rows, whole=whole))
         fresh = [(owner, *key, figure, *at) for key, (at, figure) in after.rows.items() if at == stamp]
@@ -101,9 +115,19 @@ class Shelf:
         return (row[0], row[1]) if row else NEVER
 
     def use(self) -> dict[UseKey, int]:
-        """Return what other nodes' lines carried, by line, direction and household."""
-        rows = self._store.connection.execute("SELECT line, direction, household, bytes FROM use")
+        """Return what other nodes' lines carried, by line, direction and household; lines of one name together."""
+        rows = self._store.connection.execute(
+            "SELECT line, direction, household, SUM(bytes) FROM use GROUP BY line, direction, household"
+        )
         return {(line, direction, household): carried for line, direction, household, carried in rows}
+
+
+def _fold(rows: Mapping[UseKey, int], known: Container[str]) -> dict[UseKey, int]:
+    folded: dict[UseKey, int] = {}
+    for (line, direction, household), carried in rows.items():
+        key = (line, direction, household if household in known else GUESTS)
+        folded[key] = folded.get(key, 0) + carried
+    return folded
 
 
 def _row(one: Enrolled, number: int) -> tuple[object, ...]:

@@ -42,6 +42,6 @@ def test_use_that_cannot_be_is_refused_whole(tmp_path: Path, row: object) -> Non
     store = Store(tmp_path)
     shelf = Shelf(store)
     with pytest.raises(ChannelError):
-        take_use(shelf, "oak", {"boot": 1, "sequence": 1, "rows": [["line", "down", "K7QM", 5], row]})
+        take_use(shelf, "oak", {"boot": 1, "sequence": 1, "roll": 0, "rows": [["line", "down", "K7QM", 5], row]}, 0)
     assert shelf.use() == {}
     store.close()

@@ -12,17 +12,22 @@ import pytest
 
 from meshctl.agent.mesh.shelf import Shelf, UseKey
 from meshctl.agent.mesh.use import UseReport, take_use
+from meshctl.agent.passes import Verifier
 from meshctl.agent.store import Store
+from meshctl.model import ClockReading
 from meshctl.quota.merge import Held, Stamp, join, told
 from meshctl.quota.meter import Count, Flow, Place
 
 Told = tuple[Stamp, dict[UseKey, int], bool]
+NOW = ClockReading(1.0, 0.0, trusted=False)
 KEYS: list[UseKey] = [("isp", way, home) for way in ("down", "up") for home in ("K7QM", "9XTB", "guests")]
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     one = Store(tmp_path)
+    for handle in ("K7QM", "9XTB"):
+        one.add_household(handle, 1, Verifier(b"s" * 16, b"d" * 32), NOW)
     yield one
     one.close()
 
@@ -81,18 +86,18 @@ def test_an_agent_that_started_again_is_still_heard(store: Store, tmp_path: Path
         report = UseReport(store, boot=1)
         for turn in range(3):
             flow(store, 100)
-            take_use(shelf, "oak", said(report))
+            take_use(shelf, "oak", said(report), 1)
             assert shelf.use() == {("isp", "down", "guests"): 300 * start + 100 * (turn + 1)}
     hub.close()
 
 
 def flow(store: Store, sent: int) -> None:
     place: Place = ("isp", "down", 0x8000)
-    store.record({place: Flow(sent, 0, held=False)}, {}, {place: Count("a", sent)})
+    store.record({place: Flow(sent, 0, held=False)}, {}, {place: Count("a", sent)}, NOW)
 
 
 def said(report: UseReport) -> dict[str, Any]:
-    message = report.message()
+    message = report.message(1)
     assert message is not None
     report.sent()
     return message
