@@ -72,3 +72,14 @@ def memory_tables(db: Database) -> None:
 def newest_whole(db: Database) -> None:
     """Of each owner of use the stamp of its newest whole message: no row with an older stamp is taken."""
     db.table("use_whole").create({"owner": str, "boot": int, "sequence": int}, pk="owner", strict=True)
+
+
+@migrations()
+def pause_table(db: Database) -> None:
+    """Pauses by device token: ``until`` is on the monotonic clock of ``boot``, ``left`` what was left when written."""
+    db.table("pause").create(
+        {"token": str, "key": str, "ident": str, "reason": str, "until": float, "left": float, "boot": int,
+         "version": int, "writer": str, "over": int},
+        pk="token",
+        strict=True,
+    )  # fmt: skip
