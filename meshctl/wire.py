@@ -74,12 +74,21 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class PauseView:
+    """Why a steward paused a device, in the steward's words, and how many seconds that still lasts."""
+
+    reason: str
+    ends_in: float
+
+
+@dataclass(frozen=True)
 class DeviceView:
     """What one device may know of itself: the answer to `device`, `join`, `leave` and `link`.
 
     ``expires_in`` is in seconds. ``down`` and ``up`` are absent for a visitor, and where the node
     has no line. ``homes`` and ``guests`` are how many share the line now, this device included.
-    ``standing`` is why a household has the slice it has.
+    ``standing`` is why a household has the slice it has. ``pause`` is there while a steward has stopped the
+    device: it stays what it was, and is that again afterwards.
     """
 
     state: State
@@ -90,6 +99,7 @@ class DeviceView:
     down: Slice | None = None
     up: Slice | None = None
     standing: Explanation | None = None
+    pause: PauseView | None = None
 
 
 @dataclass(frozen=True)
@@ -182,6 +192,7 @@ class Health:
     machine started, ``wall`` seconds since 1970, ``trusted`` whether the node believes its wall clock.
     ``gateway`` is the node whose line it uses, itself included, and ``via`` the neighbour over which
     the way there begins; ``None`` where there is none, or no mesh.
+    ``pauses`` is how often stewards of this node decided one, over all boots; ``pauses_now`` of them are in force.
     """
 
     node: str
@@ -199,6 +210,8 @@ class Health:
     links: tuple[LinkState, ...] = ()
     gateway: str | None = None
     via: str | None = None
+    pauses: int = 0
+    pauses_now: int = 0
 
 
 @dataclass(frozen=True)
