@@ -14,24 +14,36 @@ from meshctl.share_table import Kind, Trial, kinds
 
 _WIDTH, _LEFT, _RIGHT = 720, 150, 600
 _ROW, _TOP, _CURVES = 30, 92, 210
-_COLOURS = 6
 _MOST_KINDS = 12
+_ROOM = 0.8
+"""Beyond this part there is no room for words on the right."""
 
-_STYLE = """
-svg { background: #faf6ee; font: 14px system-ui, sans-serif; font-variant-numeric: tabular-nums }
-text { fill: #1f2a24 } .soft { fill: #566159; font-size: 12px } .title { font-size: 17px; font-weight: 600 }
-.rule { stroke: #e2d9c8; fill: none } .level { stroke: #566159; stroke-dasharray: 3 4; fill: none }
-.k0 { --ink: #1c6549 } .k1 { --ink: #2a5d87 } .k2 { --ink: #a8500c } .k3 { --ink: #a3261c } .k4 { --ink: #566159 }
-.k5 { --ink: #1f2a24 }
-.line { stroke: var(--ink); stroke-width: 1.6; fill: none } .dot { fill: var(--ink) }
-.ring { fill: #faf6ee; stroke: var(--ink); stroke-width: 1.6 } .name { fill: var(--ink) }
-@media (prefers-color-scheme: dark) {
-  svg { background: #121c17 } text { fill: #e9f0ea } .soft { fill: #a8b7ad } .rule { stroke: #2d3e35 }
-  .level { stroke: #a8b7ad } .ring { fill: #121c17 }
-  .k0 { --ink: #7ed0a7 } .k1 { --ink: #93c4ec } .k2 { --ink: #f2a863 } .k3 { --ink: #ff9488 } .k4 { --ink: #a8b7ad }
-  .k5 { --ink: #e9f0ea }
-}
+_LIGHT = ("#1c6549", "#2a5d87", "#a8500c", "#a3261c", "#566159", "#1f2a24")
+_DARK = ("#7ed0a7", "#93c4ec", "#f2a863", "#ff9488", "#a8b7ad", "#e9f0ea")
+
+
+def _style() -> str:
+    """Return the style sheet; without variables, which not every viewer of SVG knows."""
+    return f"""
+svg {{ font: 14px system-ui, sans-serif; font-variant-numeric: tabular-nums }}
+.soft {{ font-size: 12px }} .title {{ font-size: 17px; font-weight: 600 }}
+.line, .ring {{ stroke-width: 1.6 }} .line, .rule, .level {{ fill: none }} .level {{ stroke-dasharray: 3 4 }}
+{_tinted("#faf6ee", "#1f2a24", "#566159", "#e2d9c8", _LIGHT)}
+@media (prefers-color-scheme: dark) {{
+{_tinted("#121c17", "#e9f0ea", "#a8b7ad", "#2d3e35", _DARK)}
+}}
 """
+
+
+def _tinted(ground: str, ink: str, soft: str, rule: str, colours: Sequence[str]) -> str:
+    lines = [
+        f".ground, .ring {{ fill: {ground} }} text {{ fill: {ink} }} .soft {{ fill: {soft} }}",
+        f".rule {{ stroke: {rule} }} .level {{ stroke: {soft} }}",
+    ]
+    for number, one in enumerate(colours):
+        at = f".k{number}"
+        lines.append(f"{at} .line, {at} .ring {{ stroke: {one} }} {at} .dot, {at} .name {{ fill: {one} }}")
+    return "\n".join(lines)
 
 
 def paint(trial: Trial) -> str:
@@ -45,7 +57,8 @@ def paint(trial: Trial) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" aria-labelledby="t d">',
         f'<title id="t">{escape(title)}</title>',
         f'<desc id="d">{escape(_described(trial, shown))}</desc>',
-        f"<style>{_STYLE}</style>",
+        f"<style>{_style()}</style>",
+        f'<rect class="ground" width="{_WIDTH}" height="{height}"/>',
         _text(16, 28, title, "title"),
         _text(16, 48, _against(trial), "soft"),
         *_parts(shown),
@@ -78,14 +91,15 @@ def _parts(shown: Sequence[Kind]) -> Iterator[str]:
     for number, kind in enumerate(shown):
         y = _TOP + _ROW * number + 12
         one, two = _across(kind.against), _across(kind.part)
-        yield f'<g class="k{number % _COLOURS}">'
+        yield f'<g class="k{number % len(_LIGHT)}">'
         yield _text(_LEFT - 14, y + 5, _name(kind), "name", "end")
         yield f'<path class="line" d="M{one} {y}H{two}"/>'
         yield f'<circle class="ring" cx="{one}" cy="{y}" r="4.5"/><circle class="dot" cx="{two}" cy="{y}" r="4.5"/>'
         yield "</g>"
-        yield _text(
-            max(one, two) + 12, y + 5, f"{100 * kind.against:.1f} → {100 * kind.part:.1f} ({kind.points:+.1f})", "soft"
-        )
+        words = f"{100 * kind.against:.1f} → {100 * kind.part:.1f} ({kind.points:+.1f})"
+        right = max(kind.part, kind.against) < _ROOM
+        x, anchor = (max(one, two) + 12, "start") if right else (min(one, two) - 12, "end")
+        yield _text(x, y + 5, words, "soft", anchor)
 
 
 def _across(part: float) -> float:
@@ -114,10 +128,10 @@ def _ratios(trial: Trial, shown: Sequence[Kind], top: float) -> Iterator[str]:
             yield _text(_LEFT - 14, y + 4, words, "soft", "end")
     for number, curve in enumerate(curves):
         points = " ".join(f"{x},{y}" for x, y in (at(*point) for point in curve))
-        yield f'<polyline class="line k{number % _COLOURS}" points="{points}"/>'
+        yield f'<g class="k{number % len(_LIGHT)}"><polyline class="line" points="{points}"/></g>'
     ends = [(at(*curve[-1])[1] if curve else bottom, number) for number, curve in enumerate(curves)]
     for y, number in _apart(ends, bottom):
-        yield f'<g class="k{number % _COLOURS}">{_text(_RIGHT + 8, y + 4, _name(shown[number]), "name")}</g>'
+        yield f'<g class="k{number % len(_LIGHT)}">{_text(_RIGHT + 8, y + 4, _name(shown[number]), "name")}</g>'
 
 
 def _curve(trial: Trial, kind: Kind) -> list[tuple[float, float]]:

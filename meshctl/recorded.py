@@ -2,14 +2,17 @@
 
 A node keeps each household's bytes of a day, and nothing finer: when in the day it was is not known, and what was
 asked for but not delivered is not known either. So what comes of recorded days is a lower bound.
+
+A file is CSV, by day or finer, or what `meshctl household show HANDLE --json` printed for one home after another.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from meshctl.model import DIRECTIONS, Capacity, Direction, MeshctlError
@@ -50,12 +53,24 @@ class Row:
     carried: int
 
 
+@dataclass(frozen=True)
+class Record:
+    """What a file says: its rows, whether they are finer than days, and the shares of homes that have not just one."""
+
+    file: str
+    rows: tuple[Row, ...]
+    fine: bool = False
+    shares: Mapping[str, int] = field(default_factory=dict)
+
+
 class _RowError(Exception):
     pass
 
 
-def read_rows(text: str, file: str) -> tuple[list[Row], bool]:
-    """Return the rows of a file, and whether they are finer than days. Raises `RecordError` with every bad row."""
+def read_record(text: str, file: str) -> Record:
+    """Return what a file says. Raises `RecordError` naming every bad row."""
+    if text.lstrip().startswith("{"):
+        return _shown(text, file)
     reader = csv.reader(io.StringIO(text))
     heading = [word.strip() for word in next(reader, [])]
     if heading not in (DAILY, FINE):
@@ -73,15 +88,54 @@ def read_rows(text: str, file: str) -> tuple[list[Row], bool]:
             faults.append(f"{file}: line {reader.line_num}: {fault}")
         if reader.line_num > _MAX_ROWS:
             raise RecordError(f"{file}: more than {_MAX_ROWS} lines. Take fewer days.")
-    faults += [f"{file}: line {line}: {fault}" for line, fault in _overlaps(rows)]
-    if not rows and not faults:
-        faults.append(f"{file}: it has no rows. Write one for each day, home and direction.")
+    return _checked(Record(file, tuple(rows), fine), faults)
+
+
+def _checked(record: Record, faults: list[str]) -> Record:
+    faults += [f"{record.file}: line {line}: {fault}" for line, fault in _overlaps(record.rows)]
+    if not record.rows and not faults:
+        faults.append(f"{record.file}: it has no rows. Write one for each day, home and direction.")
     _refuse(faults)
-    return rows, fine
+    return record
 
 
-def spread(rows: Sequence[Row], capacity: Capacity, sags: Sequence[Sag], draw: Draw, file: str, *, fine: bool) -> Days:
+def _shown(text: str, file: str) -> Record:
+    """Return what `household show --json` printed, for one home after another."""
+    rows: list[Row] = []
+    faults: list[str] = []
+    shares: dict[str, int] = {}
+    at = len(text) - len(text.lstrip())
+    while at < len(text):
+        line = text.count("\n", 0, at) + 1
+        try:
+            home, at = json.JSONDecoder().raw_decode(text, at)
+            rows += _of_home(home, line)
+            shares[home["handle"]] = home["shares"]
+        except json.JSONDecodeError as fault:
+            raise RecordError(f"{file}: line {fault.lineno}: it is not JSON: {fault.msg}. Print it anew.") from None
+        except _RowError as fault:
+            faults.append(f"{file}: line {line}: {fault}")
+        at += len(text[at:]) - len(text[at:].lstrip())
+    return _checked(Record(file, tuple(rows), shares=shares), faults)
+
+
+def _of_home(home: object, line: int) -> Iterator[Row]:
+    good = isinstance(home, dict) and isinstance(home.get("shares"), int) and home["shares"] > 0 and "handle" in home
+    if not isinstance(home, dict) or not good or "days" not in home:
+        raise _RowError("it is no household. Print it with `meshctl household show HANDLE --json`.")
+    if not isinstance(home["days"], list):
+        raise _RowError("this node has no line, so no days. Print it at the node that has the line.")
+    for day in home["days"]:
+        for direction in DIRECTIONS:
+            if not isinstance(day, dict) or not {"day", direction} <= day.keys():
+                raise _RowError("a day has no day, down and up. Print it with `meshctl household show HANDLE --json`.")
+            if day["day"]:  # bytes from before any clock was right have no date
+                yield _row(line, [str(day["day"]), str(home["handle"]), direction, str(day[direction])], fine=False)
+
+
+def spread(record: Record, capacity: Capacity, sags: Sequence[Sag], draw: Draw) -> Days:
     """Return recorded rows as days on a line. Raises `RecordError` for rows that the line cannot have carried."""
+    rows, file = record.rows, record.file
     begin = min(row.start for row in rows).replace(hour=0, minute=0, second=0, microsecond=0)
     end = max(row.start + timedelta(seconds=row.seconds) for row in rows)
     days = -(-(end - begin) // timedelta(days=1))
@@ -97,8 +151,8 @@ def spread(rows: Sequence[Row], capacity: Capacity, sags: Sequence[Sag], draw: D
         ]
     )
     homes = sorted({row.home for row in rows})
-    stays = tuple(Stay(0.0, seconds, home) for home in homes)
-    spans = [span for row in rows for span in _spans(row, begin, capacity, draw, fine=fine)]
+    stays = tuple(Stay(0.0, seconds, home, record.shares.get(home, 1)) for home in homes)
+    spans = [span for row in rows for span in _spans(row, begin, capacity, draw, fine=record.fine)]
     return Days(seconds, capacity, stays, tuple(spans), levels(sags, seconds))
 
 

@@ -102,6 +102,8 @@ def _want(at: str, want: Want) -> Iterator[Fault]:
     yield from _bounded(f"{at}.part", want.part, 0, 1)
     yield from _bounded(f"{at}.minutes", want.minutes, 1, 24 * 60)
     yield from _window(at, want.hours, want.weekdays)
+    if len(want.days) != 2 or not 0 <= want.days[0] < want.days[1]:
+        yield f"{at}.days", f"{list(want.days)} are not two days", "Write from which to which, such as [7, 14]."
 
 
 def _window(at: str, hours: Sequence[float], weekdays: Sequence[str]) -> Iterator[Fault]:

@@ -23,7 +23,7 @@ from meshctl.policy_words import two
 from meshctl.quota.compare import compare
 from meshctl.quota.days import BYTES, Days, Scenario, live, stretches
 from meshctl.quota.simulate import simulate
-from meshctl.recorded import STATED, STATED_FINE, read_rows, spread
+from meshctl.recorded import STATED, STATED_FINE, read_record, spread
 from meshctl.scenariofile import MAX_DAYS, load_scenario, lots, shipped
 from meshctl.settings import Config, ConfigError
 from meshctl.share_table import Trial, all_told, as_table, told
@@ -61,7 +61,7 @@ def share() -> None:
 @click.argument("scenario", required=False)
 @click.option("--list", "listing", is_flag=True, help="List the scenarios that come with meshctl.")
 @click.option("--all", "everything", is_flag=True, help="Try all scenarios that come with meshctl.")
-@click.option("--recorded", type=_path, help="Days that were lived, as CSV: day,home,direction,bytes.")
+@click.option("--recorded", type=_path, help="Days that were lived: CSV, or households shown as JSON.")
 @click.option("--policy", "changes", multiple=True, metavar="KEY=VALUE", help="Try this value; may be repeated.")
 @click.option(
     "--against", multiple=True, metavar="KEY=VALUE", help="Compare with this value, or with: plain, in-force."
@@ -70,7 +70,9 @@ def share() -> None:
 @click.option("--seed", type=int, default=1, show_default=True, help="Which lot bursts fall by.")
 @click.option("--turn", type=click.FloatRange(1, 600), default=60, show_default=True, help="Seconds of a turn.")
 @click.option("--line", help="What the line carries in Mbit/s, such as 20/5.  [default: as the scenario or node says]")
-@click.option("--plot", type=_path, help="Draw it as SVG into this file.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), help="Draw it as SVG into this file; with --all, into this folder."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 @click.option("--config", "config_file", type=_path, help=f"The node's file.  [default: {DEFAULT_NODE}, if readable]")
 def share_simulate(
@@ -97,7 +99,7 @@ def share_simulate(
     tried, other, *words = two(base, said, changes, against)
     call = _Call((tried, other), (words[0], words[1]), seed, turn, line, days)
     if everything:
-        trials = (_imagined(name, call) for name in shipped())
+        trials = _every(call, plot)
         _say([json.dumps([as_table(one) for one in trials], indent=2)] if as_json else all_told(trials))
         return
     trial = _lived(recorded, scenario, own, call) if recorded else _imagined(scenario or "evenings", call)
@@ -135,6 +137,14 @@ def _imagined(named: str, call: _Call) -> Trial:
     return _try(Path(named).stem, street.title, lived, call, kinds, ())
 
 
+def _every(call: _Call, folder: Path | None) -> Iterator[Trial]:
+    for name in shipped():
+        trial = _imagined(name, call)
+        if folder is not None:
+            _write(folder / f"{name}.svg", paint(trial))
+        yield trial
+
+
 def _lived(file: Path, scenario: str | None, own: Config | None, call: _Call) -> Trial:
     """Live recorded days on the scenario's line, or the node's, or the one that is said."""
     if call.days is not None:
@@ -152,10 +162,11 @@ def _lived(file: Path, scenario: str | None, own: Config | None, call: _Call) ->
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(file, "file", f"it cannot be read: {fault}", "Check its name, owner and encoding.") from fault
-    rows, fine = read_rows(text, str(file))
+    record = read_record(text, str(file))
     capacity = Capacity(street.down_mbit * BYTES, street.up_mbit * BYTES)
-    lived = spread(rows, capacity, street.sag, lots(call.seed), str(file), fine=fine)
-    return _try(file.stem, f"days recorded in {file.name}", lived, call, {}, (STATED_FINE if fine else STATED,))
+    lived = spread(record, capacity, street.sag, lots(call.seed))
+    stated = STATED_FINE if record.fine else STATED
+    return _try(file.stem, f"days recorded in {file.name}", lived, call, {}, (stated,))
 
 
 def _with_line(street: Scenario, line: str | None) -> Scenario:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from textwrap import wrap
 from typing import Any
 
 from meshctl.model import DIRECTIONS, Capacity
@@ -15,6 +16,7 @@ HEADING = (
     f"{'':<16} {'asked':>7} {'gets':>6} {'against':>7} {'':>6} {'stepped':>8} {'level':>5} {'':>6} {'worst':>6}",
     f"{'homes':<16} {'GB/day':>7} {'%':>6} {'%':>7} {'points':>6} {'back %':>8} {'now':>5} {'ratio':>6} {'hour %':>6}",
 )
+_COLUMNS = 80
 _ROWS = 20
 """So many kinds of homes fit a short table."""
 
@@ -105,7 +107,8 @@ def told(trial: Trial) -> Iterator[str]:
     yield f"{len(kept.homes)} homes on {line.down / 125_000:g} Mbit/s down, {line.up / 125_000:g} up; {days}"
     yield f"policy: {trial.words[0]}"
     yield f"against: {trial.words[1]}"
-    yield from trial.notes
+    for note in trial.notes:
+        yield from wrap(note, _COLUMNS)
     yield ""
     yield from HEADING
     found = kinds(trial)
@@ -167,7 +170,8 @@ def _slowed(found: Sequence[Kind]) -> Iterator[str]:
         text = f"Slowed: {who}, by {-100 * min(one.change for one in losers):.1f} % of what it got"
         text += f", {spans(hours)} h" if hours else ""
         text += f", first on day {first // 24 + 1} at {first % 24} h" if first is not None else ""
-        yield text + (f"; in its worst hour by {worst[1] * 8 / HOUR / 1e6:.2f} Mbit/s." if worst else ".")
+        text += f"; in its worst hour by {worst[1] * 8 / HOUR / 1e6:.2f} Mbit/s." if worst else "."
+        yield from wrap(text, _COLUMNS, subsequent_indent="  ")
 
 
 def _line(trial: Trial) -> Iterator[str]:
@@ -176,14 +180,15 @@ def _line(trial: Trial) -> Iterator[str]:
         if kept.carried[d]:
             yield (
                 f"Line {d}: contended {100 * kept.contended[d] / kept.seconds:.1f} % of the time "
-                f"({100 * against.contended[d] / against.seconds:.1f} %), carried {kept.carried[d] / 1e9:,.0f} GB "
-                f"({against.carried[d] / 1e9:,.0f}), {100 * kept.carried[d] / kept.room[d]:.1f} % of what it could."
+                f"({100 * against.contended[d] / against.seconds:.1f}), carried {kept.carried[d] / 1e9:,.0f} GB "
+                f"({against.carried[d] / 1e9:,.0f})."
             )
     busy, parts = (kept.jain_busy, against.jain_busy), (kept.jain_parts, against.jain_parts)
     if busy[0] is not None and busy[1] is not None:
-        yield f"Jain's index of what homes got per share in busy hours: {busy[0]:.3f} ({busy[1]:.3f});"
+        yield f"Jain's index, bytes per share in busy hours: {busy[0]:.3f} ({busy[1]:.3f})"
     if parts[0] is not None and parts[1] is not None:
-        yield f"Jain's index of the parts they got of what they asked for: {parts[0]:.3f} ({parts[1]:.3f})."
+        yield f"Jain's index, parts of what was asked for: {parts[0]:.3f} ({parts[1]:.3f})"
+    yield "In brackets: the policy that it is compared with."
 
 
 def spans(hours: Sequence[int]) -> str:

@@ -29,7 +29,8 @@ class Want:
     """One habit: ``mbit`` (Mbit/s) between two ``hours`` of the day, on ``weekdays`` (all where empty).
 
     Hours may run over midnight, as in 22 to 6. With a ``part`` below 1 it is on in that part of the time, in
-    bursts of so many ``minutes`` that fall by lot. What is not delivered is not asked for again.
+    bursts of so many ``minutes`` that fall by lot. ``days`` limits it to some, as in 7 to 14 for the second week. What
+    is not delivered is not asked for again.
     """
 
     mbit: float
@@ -38,6 +39,7 @@ class Want:
     direction: Direction = "down"
     part: float = 1.0
     minutes: float = 10.0
+    days: tuple[float, ...] = (0.0, 366.0)
 
 
 @dataclass(frozen=True)
@@ -210,9 +212,10 @@ def _habits(
         if want.part < 1:
             times = _bursts(list(times), want, draw, f"{name}/{index}")
         for low, high in times:
-            for start, end in there:
-                if max(low, start) < min(high, end):
-                    yield Span(max(low, start), min(high, end), name, want.direction, want.mbit * BYTES, guest)
+            for begin, end in there:
+                start, stop = max(low, begin, want.days[0] * DAY), min(high, end, want.days[1] * DAY)
+                if start < stop:
+                    yield Span(start, stop, name, want.direction, want.mbit * BYTES, guest)
 
 
 def _bursts(times: Sequence[tuple[float, float]], want: Want, draw: Draw, key: str) -> Iterator[tuple[float, float]]:

@@ -29,10 +29,10 @@ class Hour:
 class Lived:
     """What a home lived through. Amounts are bytes by direction.
 
-    ``at_level`` are the seconds spent at each level while on the line, ``changes`` when the level became what,
-    ``ratio`` and ``level`` stand at the end, ``trail`` are ratios on the way. ``hours`` are those in which it asked for
-    something, ``short`` the seconds in which not all of it came, ``contended`` the bytes that came while the line was
-    contended, which are those that it is charged for.
+    ``at_level`` are the seconds spent at each level while on the line, ``changes`` when the level became what.
+    ``ratio`` and ``level`` stand at the end, or stood when it left; ``trail`` are ratios on the way. ``hours`` are
+    those in which it asked for something, ``short`` the seconds in which not all of it came, ``contended`` the bytes
+    that came while the line was contended, which are those that it is charged for.
     """
 
     name: str

@@ -57,6 +57,7 @@ class _Street:
         self.tallies: dict[str, Tally] = {}
         self.marks: dict[str, int] = {}
         self.plans: dict[object, Plan] = {}
+        self.here: Mapping[str, int] = {}
         self.guests = [0.0, 0.0]
         self.carried: Amounts = nothing()
         self.room: Amounts = nothing()
@@ -68,6 +69,7 @@ class _Street:
             self.memory = meet(self.memory, name, shares, stretch.ages[name])
             self.tallies.setdefault(name, Tally(shares)).shares = shares
             self.marks.setdefault(name, FIRST_HOME + len(self.marks))
+        self.here = stretch.present
         self._note_trail(stretch)
         left = stretch.seconds
         while left > 0:
@@ -80,21 +82,20 @@ class _Street:
     def _turns(self, stretch: Stretch, shared: _Shared, left: float) -> tuple[float, list[Direction]]:
         """Live turns until a level changes or the stretch ends; return how long that was and which ways were contended.
 
-        While nobody is charged, ratios only fall, and the memory does not depend on how time is cut: one turn does.
+        While rates stay, the memory does not depend on how time is cut: many turns without a change are taken as one,
+        and halved until the turn is found that brings a change.
         """
-        turn = _turn(stretch, shared, left)
-        busy = [d for d in DIRECTIONS if is_contended(turn, d, self.policy.busy)]
-        if busy:
-            turn = _turn(stretch, shared, min(self.turn, left))
-        lived = 0.0
-        while lived < left:
-            if turn.seconds > left - lived:
-                turn = _turn(stretch, shared, left - lived)
-            self.memory = advance(self.memory, turn, self.policy)
-            lived += turn.seconds
-            if any(True for _ in _changes(self.memory, stretch.present, self.policy)):
-                break
-        return lived, busy
+        lived, step = 0.0, left
+        while True:
+            turn = _turn(stretch, shared, min(step, left - lived))
+            after = advance(self.memory, turn, self.policy)
+            changes = any(True for _ in _changes(after, stretch.present, self.policy))
+            if changes and turn.seconds > self.turn:
+                step = self.turn * max(1, turn.seconds // self.turn // 2)
+                continue
+            self.memory, lived = after, lived + turn.seconds
+            if changes or lived >= left:
+                return lived, [d for d in DIRECTIONS if is_contended(turn, d, self.policy.busy)]
 
     def _settle(self, stretch: Stretch, now: float) -> None:
         homes = dict(self.memory.homes)
@@ -155,12 +156,14 @@ class _Street:
     def _ratio(self, name: str) -> float:
         return ratio(self.memory, self.memory.homes[name], self.policy).value
 
+    def _stood(self, name: str) -> float:
+        trail = self.tallies[name].trail
+        return self._ratio(name) if name in self.here or not trail else trail[-1][1]
+
     def outcome(self) -> Outcome:
         """Return what came of it."""
-        homes = {
-            name: tally.lived(name, self._ratio(name), self.memory.homes[name].level)
-            for name, tally in self.tallies.items()
-        }
+        past = self.memory.homes
+        homes = {name: tally.lived(name, self._stood(name), past[name].level) for name, tally in self.tallies.items()}
         guests = (self.guests[0], self.guests[1])
         return Outcome(self.policy, self.memory.clock, homes, guests, self.carried, self.room, self.contended)
 
