@@ -10,9 +10,9 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 
+from meshctl.history import DayUse
 from meshctl.model import ClockReading, Direction
 
 KEPT = 37
@@ -33,15 +33,6 @@ _STEADY = 6 * 3600.0
 
 _SPARE = 3
 """Days that a wrong clock may make up before a good one is dropped for their number."""
-
-
-@dataclass(frozen=True)
-class DayBytes:
-    """What one household's devices received and sent over this node's lines on one day, in bytes of frames."""
-
-    day: str
-    down: int
-    up: int
 
 
 class Calendar:
@@ -92,7 +83,7 @@ class Daily:
             [(day, household, line, way, sent) for (line, way, household), sent in charges.items()],
         )
 
-    def of(self, household: str) -> list[DayBytes]:
+    def of(self, household: str) -> list[DayUse]:
         """Return a household's newest days, the latest first; days without a byte are left out."""
         rows = self._connection.execute(
             "SELECT day, SUM(CASE direction WHEN 'down' THEN bytes ELSE 0 END), "
@@ -100,7 +91,7 @@ class Daily:
             "FROM daily WHERE household = ? GROUP BY day ORDER BY day DESC LIMIT ?",
             (household, KEPT),
         )
-        return [DayBytes(*row) for row in rows]
+        return [DayUse(*row) for row in rows]
 
     def purge(self, clock: ClockReading) -> None:
         """Keep 37 days. Call it in a transaction.

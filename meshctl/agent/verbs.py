@@ -16,6 +16,7 @@ from meshctl.agent.homes import Homes
 from meshctl.agent.kernel import Kernel
 from meshctl.agent.members import Members, mark_of
 from meshctl.agent.mesh.node import Mesh
+from meshctl.agent.reading import Reading
 from meshctl.agent.replies import Reply, Request, client_address, no, unknown_device, yes
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
@@ -52,6 +53,7 @@ class Verbs:
         self._store, self._members, self._turns = parts
         self._homes = Homes(config, parts, clock, mesh)
         self._tries = Tries(each=6, together=120, seconds=60.0)
+        reading = Reading(config, kernel, self._store, self._homes, self._tries, clock, mesh)
         self.hazards: dict[str, int] = {}
         asks, tells = frozenset({"portal", "operator"}), frozenset({"watch", "operator"})
         operator = frozenset({"operator"})
@@ -60,6 +62,8 @@ class Verbs:
             "line": Verb(asks, self._line),
             "leave": Verb(asks, self._leave),
             "link": Verb(asks, self._link),
+            "history": Verb(asks, reading.history),
+            "lines": Verb(asks, reading.lines),
             "hazard": Verb(tells, self._hazard),
             "status": Verb(operator, self._status),
             "tick": Verb(operator, self._tick),

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import queue
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
+from meshctl.history import History, Lines, history, lines
 from meshctl.model import MeshctlError
 from meshctl.wire import DeviceView, LineView, WireError, decode_line, device_view, encode_line, line_view
 
+T = TypeVar("T")
+
 REPLY_LIMIT = 64 * 1024
-"""Bytes. What the agent says to a portal is below 1 kB."""
+"""Bytes. What the agent says to a portal is below 1 kB, a home's days below 4."""
 
 
 class AgentAway(MeshctlError):  # noqa: N818  # read aloud: "raises AgentAway"
@@ -67,11 +70,15 @@ class AgentClient:
 
     def line(self) -> LineView | None:
         """The line as everybody may see it; ``None`` where the node has none. Raises `AgentAway`, `Refused`."""
-        reply = self._ask({"verb": "line"})
-        try:
-            return line_view(reply)
-        except WireError as fault:
-            raise AgentAway(f"the agent's answer cannot be read: {fault}") from fault
+        return self._read(line_view, {"verb": "line"})
+
+    def lines(self) -> Lines:
+        """Where homes' days are kept. Raises `AgentAway`, `Refused`."""
+        return self._read(lines, {"verb": "lines"})
+
+    def history(self, address: str, household_pass: str) -> History:
+        """The days of that pass's household at this node's line. Raises `AgentAway`, `Refused`."""
+        return self._read(history, {"verb": "history", "address": address, "pass": household_pass})
 
     def close(self) -> None:
         """No idle connection is open."""
@@ -82,9 +89,12 @@ class AgentClient:
                 return
 
     def _view(self, message: Mapping[str, Any]) -> DeviceView:
+        return self._read(device_view, message)
+
+    def _read(self, read: Callable[[Mapping[str, Any]], T], message: Mapping[str, Any]) -> T:
         reply = self._ask(message)
         try:
-            return device_view(reply)
+            return read(reply)
         except WireError as fault:
             raise AgentAway(f"the agent's answer cannot be read: {fault}") from fault
 

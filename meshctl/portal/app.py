@@ -11,7 +11,7 @@ from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from meshctl.config import Config
-from meshctl.portal import join, me
+from meshctl.portal import days, join, me
 from meshctl.portal.agent_client import AgentAway, AgentClient, Refused
 from meshctl.portal.captive import join_address
 from meshctl.portal.origin import refuse_foreign
@@ -27,7 +27,7 @@ def create_portal(agent: AgentClient, config: Config) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     style = _style()
     app.jinja_env.globals.update(network=config.network.name, help=config.portal.help, style=style)
-    app.extensions["meshctl"] = (agent, config.portal.host)
+    app.extensions["meshctl"] = (agent, config.portal)
     policy = _content_policy(style)
 
     def add_headers(response: Response) -> Response:
@@ -40,6 +40,7 @@ def create_portal(agent: AgentClient, config: Config) -> Flask:
     app.after_request(add_headers)
     app.register_blueprint(join.pages)
     app.register_blueprint(me.pages)
+    app.register_blueprint(days.pages)
     app.add_url_rule("/health", "health", _health, methods=["GET"])
     app.register_error_handler(AgentAway, _agent_away)
     app.register_error_handler(Refused, _refused)

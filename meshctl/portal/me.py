@@ -28,8 +28,12 @@ def share() -> str | Response:
 
 @pages.get("/pass")
 def pass_form() -> str:
-    """The form for a home's pass."""
-    return render_template("pass.html", fault=None, text="")
+    """The form for a home's pass, filled in where the square of a printed sheet was scanned.
+
+    Nothing happens before the button is pressed: another page may have led here.
+    """
+    scanned = read_pass(request.args.get("p", "")[:64])
+    return render_template("pass.html", fault=None, text=scanned or "", scanned=scanned is not None)
 
 
 @pages.post("/pass")
@@ -55,4 +59,4 @@ def keep() -> str:
 
 
 def _again(fault: str, text: str) -> tuple[str, int]:
-    return render_template("pass.html", fault=fault, text=text), _STATUS[fault]
+    return render_template("pass.html", fault=fault, text=text, scanned=False), _STATUS[fault]

@@ -20,7 +20,7 @@ def refuse_foreign() -> None:
     """Raise `Forbidden` or `MisdirectedRequest` for a request that another site made."""
     host = request.environ.get("HTTP_HOST", "")
     changes = request.method not in _READS
-    if (changes or request.path in ("/share", "/pass")) and not is_own(host, _portal_name()):
+    if (changes or request.path in ("/share", "/pass", "/home")) and not is_own(host, _portal_name()):
         raise MisdirectedRequest
     if not changes:
         return
@@ -49,5 +49,5 @@ def is_own(host: str, name: str) -> bool:
 
 
 def _portal_name() -> str:
-    name: str = current_app.extensions["meshctl"][1]
+    name: str = current_app.extensions["meshctl"][1].host
     return name

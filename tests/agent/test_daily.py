@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from meshctl.agent.daily import KEPT, DayBytes
+from meshctl.agent.daily import KEPT
 from meshctl.agent.passes import verifier
 from meshctl.agent.store import Store
+from meshctl.history import DayUse
 from meshctl.model import GUESTS, ClockReading, Direction
 from meshctl.quota.meter import Count, Place, meter
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
@@ -78,7 +79,7 @@ def test_each_byte_counts_to_its_day_as_it_does_to_the_ledger(street: Street) ->
     street.send(at(0.6), 9, FIRST_GUEST + 2)
     street.send(at(0.6), 5, way="up")
 
-    assert street.store.daily.of("AAAA") == [DayBytes("2026-09-23", 3, 5), DayBytes("2026-09-22", 120, 0)]
+    assert street.store.daily.of("AAAA") == [DayUse("2026-09-23", 3, 5), DayUse("2026-09-22", 120, 0)]
     assert street.days(GUESTS) == {"2026-09-23": 16}
     assert sum(street.store.ledger().values()) == 100 + 20 + 3 + 7 + 9 + 5
 

@@ -11,6 +11,7 @@ import pytest
 
 from meshctl.lab.handle import raise_lab
 from tests.journeys.conftest import SITE4, SITE6, TICK, Street, link, node, phones
+from tests.journeys.homes import rows_with, total
 
 TWO = "".join((
     node("elm", 20, hub=True), node("oak", 10), node("ash"), link("elm", "oak"), link("oak", "ash"), link("ash", "elm"),
@@ -53,6 +54,22 @@ def test_each_line_counts_what_it_carried_and_the_hub_has_the_sum(two: Street) -
     at_oak = next(r for r in two.ask("household", "list", on="oak")["households"] if r["handle"] == handle)
     assert at_oak["bytes"]["down"] == pytest.approx(counted["o-1"], rel=0.02)
     assert two.carried(handle) - written == pytest.approx(sum(counted.values()), rel=0.02)
+
+
+def test_a_removed_home_is_named_by_no_line_and_the_sum_of_both_is_what_it_was(two: Street) -> None:
+    handle = two.home("e-1", "o-1")
+    for phone in ("e-1", "o-1"):
+        assert two.fetch(phone, f"http://{SITE4}/bytes/500000") == "200 500000"
+    time.sleep(3 * TICK)
+    before = total(two)
+    two.ask("household", "remove", handle, "--yes")
+    # What trickles on after that only adds: nothing goes, neither at once nor when the other gateway has spoken anew.
+    for _ in range(2):
+        after = total(two)
+        assert all(before[way] <= after[way] <= before[way] + 100_000 for way in before)
+        two.until(lambda: rows_with(two, "oak", handle) == "")
+        time.sleep(2 * TICK)
+    assert rows_with(two, "elm", handle) == "removed"
 
 
 def test_when_one_line_is_lost_its_neighbours_go_out_by_the_other_and_back(two: Street) -> None:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.journeys.conftest import SITE4, SITE6, TICK, Street
+from tests.journeys.homes import page, print_and_link, read_the_days, remove, rows_with
 
 LINE = 20.0
 
@@ -69,6 +70,25 @@ def test_devices_that_nobody_announced_are_guests_of_their_node(ring: Street) ->
     assert "class htb 1:f002 parent 1:3" in shown
     time.sleep(2 * TICK)
     assert "elements" in ring.run("elm", "nft", "list map inet meshctl announced4", check=True)[1]
+
+
+def test_a_home_from_its_printed_pass_to_its_removal(ring: Street) -> None:
+    handle, asked = print_and_link(ring)
+    read_the_days(ring, handle, asked)
+    ring.lab.power_off("ash")
+    remove(ring, handle)
+    for phone, site in (("e-1", SITE4), ("o-1", f"[{SITE6}]")):
+        assert "You are a guest" in page(ring, phone, f"http://{ring.portal(phone)}/share")
+        assert ring.fetch(phone, f"http://{site}/bytes/100000") == "200 100000"
+        assert page(ring, phone, f"http://{ring.portal(phone)}/pass", *asked).endswith("422")
+    # The node that was off hears of it when it is back, and no node's tables name the home any more.
+    ring.lab.power_on("ash")
+    ring.lab.wait_ready()
+    ring.until(lambda: ring.meets_all("ash"), 30)
+    spent = {"elm": "removed", "oak": "", "ash": ""}
+    ring.until(lambda: {name: rows_with(ring, name, handle) for name in spent} == spent)
+    code, said = ring.run("elm", "meshctl", "household", "show", handle)
+    assert (code, handle in said) == (1, True)
 
 
 def test_64_guests_behind_the_mesh_do_not_crowd_out_a_home(ring: Street) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from meshctl.history import DayUse, History, Lines
 from meshctl.quota.explain import Explanation
 from meshctl.wire import DeviceView, LineView, PauseView, Slice, WireError, as_table, decode_line, encode_line, failure
 
@@ -25,6 +26,11 @@ class FakeAgent:
         self.asked: list[dict[str, Any]] = []
         self.homes, self.guests, self.busy, self.uplink, self.has_line = 12, 3, 0.4, True, True
         self.pause: PauseView | None = None
+        self.days: tuple[DayUse, ...] = (
+            DayUse("2026-11-21", 1_234_567_890, 98_700_000),
+            DayUse("2026-11-20", 5_000_000, 0),
+        )
+        self.others: tuple[str, ...] = ()
         self.refusal: tuple[str, str] | None = None
         self.raw_reply: bytes | None = None
         self.before_join: Callable[[], None] = lambda: None
@@ -51,8 +57,16 @@ class FakeAgent:
             return failure(*self.refusal)
         if request == {"verb": "line"}:
             return {"ok": True, "line": as_table(self._line()) if self.has_line else None}
-        verbs = {"device": self._device, "join": self._join, "leave": self._leave, "link": self._link}
-        expected = {"verb", "address", "pass"} if request.get("verb") == "link" else {"verb", "address"}
+        if request == {"verb": "lines"}:
+            return {"ok": True, "lines": as_table(Lines(self.has_line, self.others))}
+        verbs = {
+            "device": self._device,
+            "join": self._join,
+            "leave": self._leave,
+            "link": self._link,
+            "history": self._history,
+        }
+        expected = {"verb", "address", "pass"} if request.get("verb") in ("link", "history") else {"verb", "address"}
         if request.get("verb") not in verbs or set(request) != expected:
             return failure("bad-request", "a verb and its fields")
         try:
@@ -91,14 +105,22 @@ class FakeAgent:
         return self._device(request)
 
     def _link(self, request: dict[str, Any]) -> dict[str, Any]:
+        if refusal := self._refusal(request):
+            return refusal
+        if not self.pause:
+            self.seen[request["address"]] = "household"
+        return self._device(request)
+
+    def _history(self, request: dict[str, Any]) -> dict[str, Any]:
+        return self._refusal(request) or {"ok": True, "history": as_table(History("7KQ2", self.days))}
+
+    def _refusal(self, request: dict[str, Any]) -> dict[str, Any] | None:
         if self.wrong >= TRIES:
             return failure("too-many-tries", "wait ten minutes")
         if request["pass"] != GOOD_PASS:
             self.wrong += 1
             return failure("wrong-pass", "no household has this pass")
-        if not self.pause:
-            self.seen[request["address"]] = "household"
-        return self._device(request)
+        return None
 
     def _line(self) -> LineView:
         return LineView("uplink", 20.0, 5.0, self.homes, self.guests, 4.1, self.busy, self.uplink)

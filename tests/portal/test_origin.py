@@ -6,7 +6,7 @@ from meshctl.portal.origin import is_own
 from tests.portal.conftest import HERE, Ask
 from tests.portal.fake_agent import FakeAgent
 
-FORMS = ["/join", "/leave", "/pass"]
+FORMS = ["/join", "/leave", "/pass", "/home"]
 
 
 @pytest.mark.parametrize("path", FORMS)

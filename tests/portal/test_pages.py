@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import pytest
 
@@ -17,6 +18,7 @@ PAGES = [
     ("household", "/online", 200),
     ("visitor", "/pass", 200),
     ("visitor", "/keep", 200),
+    ("guest", "/home", 200),
     ("elsewhere", "/", 200),
     ("elsewhere", "/share", 409),
     ("visitor", "/nowhere", 404),
@@ -24,14 +26,14 @@ PAGES = [
 ]
 
 
-def check_page(reply: Reply) -> None:
-    """What holds for every page, whatever it says."""
+def check_page(reply: Reply, boxes: Sequence[str] = ()) -> None:
+    """What holds for every page, whatever it says; ``boxes`` are other boxes of ours that it may lead to."""
     size = len(reply.text.encode()) + sum(len(k) + len(v) + 4 for k, v in reply.headers.items())
     assert size <= 14_000
     assert "<script" not in reply.text
     assert not re.search(r"\son\w+=", reply.text)
     assert " style=" not in reply.text
-    assert not re.search(r'(?:src|href|action)="(?:[a-z]+:)?//', reply.text)
+    assert set(re.findall(r'(?:src|href|action)="((?:[a-z]+:)?//[^"]*)', reply.text)) <= set(boxes)
     assert "url(" not in reply.text
     assert "@import" not in reply.text
     assert '<html lang="en" dir="ltr">' in reply.text

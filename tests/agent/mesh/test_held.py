@@ -101,9 +101,9 @@ def test_a_roll_makes_exactly_its_households_known_and_numbers_stay(tmp_path: Pa
         store.add_household(handle, 1, verifier("X" * 12), clock)
     rows = {row.handle: row for row in Shelf(store).roll_rows()}
     first = sign_roll(1, [rows["BBBB"], replace(rows["AAAA"], handle="CCCC", shares=2)], HUB)
-    assert held.take_roll(first)
+    assert held.take_roll(first) == frozenset({"AAAA"})
     assert [(h.handle, h.number, h.shares) for h in store.households()] == [("CCCC", 1, 2), ("BBBB", 2, 1)]
-    assert not held.take_roll(sign_roll(1, [], HUB))
+    assert held.take_roll(sign_roll(1, [], HUB)) is None
     with pytest.raises(ListError):
         held.take_roll(sign_roll(2, [], OWN))
     assert len(store.households()) == 2
@@ -115,3 +115,18 @@ def test_only_where_the_roster_says_hub_are_households_added(tmp_path: Path, sto
     assert "on elm, the hub's node" in held.households_elsewhere()
     assert held.take_roster(roster(3, replace(ELM, hub=False), replace(OAK, hub=True)))
     assert held.households_elsewhere() == ""
+
+
+def test_a_change_that_was_not_signed_before_a_crash_is_signed_at_the_next_start(tmp_path: Path, store: Store) -> None:
+    held = lists(tmp_path, store)
+    assert not held.is_roll_behind()
+    held.take_roster(roster(1, replace(ELM, hub=False), replace(OAK, hub=True)))
+    assert held.is_roll_behind()
+    held.publish_roll()
+    assert not held.is_roll_behind()
+    store.add_household("AAAA", 1, verifier("X" * 12), ClockReading(1.0, 1.0, trusted=False))
+    assert lists(tmp_path, store).is_roll_behind()
+    held.publish_roll()
+    assert not lists(tmp_path, store).is_roll_behind()
+    store.remove_household("AAAA")
+    assert lists(tmp_path, store).is_roll_behind()

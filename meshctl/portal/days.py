@@ -1,0 +1,98 @@
+"""What a home used by day, for whoever has its pass; kept at the box that has the internet line."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import date
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from flask import Blueprint, current_app, render_template, request
+from werkzeug.wrappers import Response
+
+from meshctl.history import DayUse, Lines
+from meshctl.portal.agent_client import Refused
+from meshctl.portal.figures import volume
+from meshctl.portal.join import agent, client_address
+from meshctl.portal.passes import read_pass
+
+pages = Blueprint("days", __name__)
+
+_STATUS = {"unreadable": 422, "wrong-pass": 422, "too-many-tries": 429}
+_WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+class Row(NamedTuple):
+    """One day as the page shows it; ``bar`` is its part of the greatest day, in percent and steps of 5."""
+
+    name: str
+    down: str
+    up: str
+    bar: int
+
+
+@pages.get("/home")
+def form() -> str:
+    """Ask for the pass, or say which box has the days."""
+    return _form(agent().lines(), None, "")
+
+
+@pages.post("/home")
+def show() -> str | tuple[str, int] | Response:
+    """The days of the home whose pass was typed: it is needed each time, nothing remembers it."""
+    lines, text = agent().lines(), request.form.get("pass", "")[:64]
+    if not lines.here:
+        return _form(lines, None, ""), 409
+    household_pass = read_pass(text)
+    if household_pass is None:
+        return _form(lines, "unreadable", text), _STATUS["unreadable"]
+    try:
+        history = agent().history(client_address(), household_pass)
+    except Refused as refusal:
+        if refusal.code not in _STATUS:
+            raise
+        return _form(lines, refusal.code, text), _STATUS[refusal.code]
+    days = history.days
+    together = Row("Together", volume(sum(day.down for day in days)), volume(sum(day.up for day in days)), 0)
+    others = _addresses(lines)
+    return render_template(
+        "days.html", household=history.household, rows=_rows(days), together=together, others=others, start=_start()
+    )
+
+
+def _form(lines: Lines, fault: str | None, text: str) -> str:
+    others = _addresses(lines)
+    return render_template("home.html", here=lines.here, others=others, fault=fault, text=text, start=_start())
+
+
+def _start() -> str:
+    """The first page of the box that this device is at: who came by this one's address may be at another."""
+    try:
+        plain = ipaddress.ip_address(urlsplit(f"//{request.host}").hostname or "")
+    except ValueError:
+        return "./"
+    return "./" if plain.is_loopback else str(current_app.jinja_env.globals["own_address"])
+
+
+def _addresses(lines: Lines) -> list[str]:
+    """The same page at the other boxes that have a line."""
+    number = current_app.extensions["meshctl"][1].port
+    port = "" if number == 80 else f":{number}"
+    return [f"http://{address}{port}/home" for address in lines.others]
+
+
+def _rows(days: tuple[DayUse, ...]) -> list[Row]:
+    most = max((day.down + day.up for day in days), default=0)
+    return [Row(_name(day.day), volume(day.down), volume(day.up), _bar(day.down + day.up, most)) for day in days]
+
+
+def _bar(amount: int, most: int) -> int:
+    return max(5, round(20 * amount / most) * 5) if amount else 0
+
+
+def _name(day: str) -> str:
+    if not day:
+        return "No date yet"
+    there = date.fromisoformat(day)
+    return f"{_WEEKDAYS[there.weekday()]} {there.day} {_MONTHS[there.month - 1]}"
