@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "why": ("meshctl.agent.why_command:why", "Say why a device or household has the slice it has."),
     "household": ("meshctl.agent.household_commands:household", "Add, list, show and remove households."),
     "share": ("meshctl.share_commands:share", "Try a policy of the fair share before it is in force."),
+    "pause": ("meshctl.agent.pause_commands:pause", "Pause a device that harms others, for a day at most."),
     "config": ("meshctl.agent.commands:config", "Check a configuration and print what follows from it."),
     "community": ("meshctl.roster_commands:community", "Make the key that a network's roster is signed with."),
     "node": ("meshctl.roster_commands:node", "Enrol, list and withdraw the network's nodes."),

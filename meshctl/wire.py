@@ -74,12 +74,21 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class PauseView:
+    """Why a steward paused a device, in the steward's words, and how many seconds that still lasts."""
+
+    reason: str
+    ends_in: float
+
+
+@dataclass(frozen=True)
 class DeviceView:
     """What one device may know of itself: the answer to `device`, `join`, `leave` and `link`.
 
     ``expires_in`` is in seconds. ``down`` and ``up`` are absent for a visitor, and where the node
     has no line. ``homes`` and ``guests`` are how many share the line now, this device included.
-    ``standing`` is why a household has the slice it has.
+    ``standing`` is why a household has the slice it has. ``pause`` is there while a steward has stopped the
+    device: it stays what it was, and is that again afterwards.
     """
 
     state: State
@@ -90,6 +99,7 @@ class DeviceView:
     down: Slice | None = None
     up: Slice | None = None
     standing: Explanation | None = None
+    pause: PauseView | None = None
 
 
 @dataclass(frozen=True)

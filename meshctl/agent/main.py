@@ -19,6 +19,7 @@ from meshctl.agent.kernel import KernelError, LinuxKernel, frame_devices
 from meshctl.agent.links import check_devices, offloads
 from meshctl.agent.members import Members
 from meshctl.agent.mesh.node import Mesh
+from meshctl.agent.pausing import Pausing
 from meshctl.agent.sender import Sender
 from meshctl.agent.server import Server, roles, unix_listener
 from meshctl.agent.store import Store
@@ -63,7 +64,7 @@ class _Agent:
     def __init__(self, config: Config, store: Store, clock: Clock) -> None:
         self._config, self._store, self._clock = config, store, clock
         self._folder = Path(config.paths.run)
-        self._copy = self._folder / "devices.json"
+        self._copy, self._pause_copy = self._folder / "devices.json", self._folder / "pauses.json"
         self._members = Members()
         self._kernel = LinuxKernel(config)
         self._turns = Reconciler(config, self._kernel, store, self._members, clock)
@@ -73,6 +74,10 @@ class _Agent:
         self._mesh = Mesh(config, parts, clock, key, boot, views.own_line) if config.mesh.community else None
         views.mesh = self._mesh
         self._verbs = Verbs(config, self._kernel, parts, clock, views, self._mesh)
+        self._pausing = Pausing(config, self._kernel, parts, clock, self._mesh)
+        self._verbs.table |= self._pausing.table()
+        if self._mesh is not None:
+            self._mesh.membership.settle = self._pausing.settle
         self._journal = Journal(config, store, self._turns, key, boot)
         self._stop = asyncio.Event()
 
@@ -89,15 +94,17 @@ class _Agent:
         now = self._clock.read().monotonic
         self._members.load(self._copy, now)
         self._members.lose_homes(self._store.households(), self._config.session.guest_hours, now)
+        self._members.pauses.load(self._pause_copy, now)
         self._turns.merged = offloads(frame_devices(self._config))
         if self._mesh is not None and self._mesh.lists.own is not None:
             # Before the first rules: without the other nodes in them, what passes through here would be refused.
             self._turns.enter_roster(self._mesh.lists.roster)
         self._turns.start()
+        self._pausing.settle()
         self._keep_copy()
         listener = (passed_sockets().get("agent") or [unix_listener(self._folder / "agent.sock")])[0]
         listener.setblocking(False)  # noqa: FBT003  # the call takes no keyword
-        server = await Server(self._verbs, callers, self._keep_copy).serve(listener)
+        server = await Server(self._verbs, callers, self._after_verb).serve(listener)
         if self._mesh is not None:
             await self._mesh.start()
         keeping = Housekeeping([Job("purge", 3600, self._on_loop(loop, self._purge))])
@@ -121,14 +128,29 @@ class _Agent:
         due = loop.time() + period
         while not self._stop.is_set():
             try:
-                await asyncio.wait_for(self._stop.wait(), max(0.0, due - loop.time()))
+                left = min(due - loop.time(), self._pausing.due_in())
+                await asyncio.wait_for(self._stop.wait(), max(0.0, left))
             except TimeoutError:
+                self._settle()
+                if loop.time() < due:
+                    continue
                 due = max(due + period, loop.time())
                 self._turn()
                 keeping.heed(self._clock.read())
                 notify("WATCHDOG=1")
             if sending.done():
                 sending.result()
+
+    def _after_verb(self) -> None:
+        self._settle()
+        self._keep_copy()
+
+    def _settle(self) -> None:
+        """Begin and end pauses; where the kernel refuses, the next turn tries again."""
+        try:
+            self._pausing.settle()
+        except KernelError as fault:
+            log.error("the kernel refused: %s", fault)  # noqa: TRY400  # the text says it all
 
     def _turn(self) -> None:
         try:
@@ -143,6 +165,7 @@ class _Agent:
         self._keep_copy()
 
     def _keep_copy(self) -> None:
+        self._members.pauses.save(self._pause_copy)
         if not self._members.save(self._copy) and not on_tmpfs(self._folder):
             log.warning("%s is not tmpfs: no copy of the joined devices is kept there", self._folder)
             self._members.changed = False

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from meshctl.agent.elements import Element
 from meshctl.agent.files import on_tmpfs, write_whole
+from meshctl.agent.pauses import Pauses
 from meshctl.model import Device, Household
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
 
@@ -31,6 +32,7 @@ class Members:
         self._last_guest = FIRST_GUEST - 1
         self._active: dict[int, float] = {}
         self.changed = False
+        self.pauses = Pauses()
 
     def __len__(self) -> int:
         return len(self._devices)
@@ -42,6 +44,11 @@ class Members:
     def all(self) -> list[Device]:
         """Return every joined device."""
         return list(self._devices.values())
+
+    def unpaused(self) -> list[Device]:
+        """Return every joined device that no steward has paused: those that the kernel lets through."""
+        stopped = self.pauses.stopped()
+        return [device for device in self._devices.values() if device.hardware not in stopped]
 
     def join(self, hardware: str, until: float, now: float) -> Device:
         """Admit a guest, or lengthen the stay of whoever is admitted already."""
@@ -82,7 +89,7 @@ class Members:
 
     def present(self, now: float, within: float) -> set[int]:
         """Return marks that had a device here within so many seconds."""
-        return {d.mark for d in self._devices.values() if now - self._active.get(d.mark, -within) < within}
+        return {d.mark for d in self.unpaused() if now - self._active.get(d.mark, -within) < within}
 
     def adopt(self, elements: Mapping[str, Element], households: Mapping[int, str], now: float) -> None:
         """Take in what the kernel holds and we do not know: a former agent admitted it."""

@@ -84,3 +84,14 @@ def daily_use(db: Database) -> None:
     )
     db.table("daily").create_index(["household"])
     db.table("removed").create({"handle": str}, pk="handle", strict=True)
+
+
+@migrations()
+def pause_table(db: Database) -> None:
+    """Pauses by device token: ``until`` is on the monotonic clock of ``boot``, ``left`` what was left when written."""
+    db.table("pause").create(
+        {"token": str, "key": str, "ident": str, "reason": str, "until": float, "left": float, "boot": int,
+         "version": int, "writer": str, "over": int},
+        pk="token",
+        strict=True,
+    )  # fmt: skip

@@ -178,7 +178,7 @@ class Reconciler:
     def _decide(self, present: Iterable[int]) -> Plan:
         known = self._households()
         strangers = [stranger_mark(one.number) for one in self.others]
-        crowd = Crowd(self._members.all(), frozenset(present), known, self._announced, strangers)
+        crowd = Crowd(self._members.unpaused(), frozenset(present), known, self._announced, strangers)
         capacity, policy = self._line.capacity if self._line else None, self._config.policy
         plan = decide(crowd, self.accounts.memory, capacity, policy, merged=self.merged)
         here = {known[mark].handle for mark in plan.present if mark in known}

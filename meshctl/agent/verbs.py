@@ -80,7 +80,7 @@ class Verbs:
         for request in requests:
             hardware = neighbours.get(client_address(request))
             found.append(hardware)
-            if hardware is not None:
+            if hardware is not None and not self._is_paused(hardware, now):
                 fresh[hardware] = self._members.join(hardware, self._until(hardware, now), now)
         if fresh:
             self._turns.admit(fresh.values(), [a for a, hardware in neighbours.items() if hardware in fresh])
@@ -101,6 +101,12 @@ class Verbs:
             if hardware in let_in:
                 addresses.setdefault(hardware, []).append(address)
         self._mesh.membership.joined(let_in.values(), addresses, self._clock.read().monotonic)
+
+    def _is_paused(self, hardware: str, now: float) -> bool:
+        """Say whether a steward paused a device, here or elsewhere: then no button and no pass lets it in."""
+        if self._mesh is not None:
+            self._mesh.membership.learn_pause(hardware, now)
+        return self._members.pauses.stops(hardware)
 
     def _until(self, hardware: str, now: float) -> float:
         known = self._members.get(hardware)
@@ -129,6 +135,8 @@ class Verbs:
         if hardware is None:
             return unknown_device()
         now = self._clock.read().monotonic
+        if self._is_paused(hardware, now):
+            return self._view(hardware)
         if not self._tries.may(hardware, now):
             return no("too-many-tries", "Too many wrong passes. Wait a minute and try again.")
         found = self._homes.of_pass(str(request.get("pass", "")))
@@ -162,11 +170,13 @@ class Verbs:
         self._members.touch([device.mark for device in here], self._clock.read().monotonic)
         arrived = self._mesh.membership.sighted(sightings, self._clock.read().monotonic) if self._mesh else []
         trees = self._turns.plan.trees
+        here = [device for device in here if not self._members.pauses.stops(device.hardware)]
         fresh = [device for device in here if trees and device.mark not in trees["down"].leaves]
         if arrived or fresh:
             self._turns.admit([*arrived, *fresh], [])
         if self._mesh is not None and self._mesh.membership.can_recognise:
-            self._kernel.greet([hardware for hardware in sightings if self._members.get(hardware) is None])
+            let_through = {device.hardware for device in self._members.unpaused()}
+            self._kernel.greet([hardware for hardware in sightings if hardware not in let_through])
 
     def _hazard(self, request: Request) -> Reply:
         kind = str(request.get("kind", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from meshctl.agent.clock import Clock
 from meshctl.agent.links import has_carrier
@@ -14,7 +15,7 @@ from meshctl.config import Config
 from meshctl.model import Device, Direction
 from meshctl.quota.explain import Explanation, explain
 from meshctl.quota.share import guest_pool
-from meshctl.wire import DeviceView, LineView, Slice, State
+from meshctl.wire import DeviceView, LineView, PauseView, Slice, State
 
 
 class Views:
@@ -27,6 +28,11 @@ class Views:
 
     def device(self, hardware: str) -> DeviceView:
         """Return what a device may know of itself."""
+        pause, now = self._members.pauses.get(hardware), self._clock.read().monotonic
+        stopped = PauseView(pause.reason, pause.until - now) if pause is not None and pause.in_force(now) else None
+        return replace(self._share(hardware), pause=stopped)
+
+    def _share(self, hardware: str) -> DeviceView:
         device = self._members.get(hardware)
         plan = self._turns.plan
         news = self.mesh.line_news() if self.mesh and not self._config.line else None

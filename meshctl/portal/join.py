@@ -32,13 +32,15 @@ def line_now() -> LineFigures | None:
 
 @pages.get("/")
 def home() -> str:
-    """The join page for a visitor, "you are online" for whoever has joined."""
+    """The join page for a visitor, "you are online" for whoever has joined; a paused device is told why and how long."""
     try:
         view = agent().device(client_address())
     except Refused as fault:
         if fault.code != "unknown-device":
             raise
         return render_template("elsewhere.html", line=line_now())
+    if view.pause is not None:
+        return render_template("paused.html", view=view, left=span(view.pause.ends_in))
     if view.state == "visitor":
         return render_template("join.html", line=line_now())
     return _online(view)
@@ -55,7 +57,7 @@ def press() -> Response:
 def online() -> str | Response:
     """What a device that has joined needs to know first."""
     view = agent().device(client_address())
-    return redirect("/") if view.state == "visitor" else _online(view)
+    return redirect("/") if view.state == "visitor" or view.pause else _online(view)
 
 
 @pages.post("/leave")

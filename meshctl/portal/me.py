@@ -19,7 +19,7 @@ _STATUS = {"unreadable": 422, "wrong-pass": 422, "too-many-tries": 429}
 def share() -> str | Response:
     """This device's own figures, exact: they are nobody else's."""
     view = agent().device(client_address())
-    if view.state == "visitor":
+    if view.state == "visitor" or view.pause:
         return redirect("/")
     left = None if view.expires_in is None else span(view.expires_in)
     homes = view.homes if view.homes >= FEW else None

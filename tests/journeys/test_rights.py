@@ -62,7 +62,8 @@ def test_the_portal_cannot_change_the_kernel_or_read_who_is_there(
 
 
 @pytest.mark.parametrize(
-    "verb", ["status", "households", "household-add", "tick", "seen", "hazard", "members", "", "__class__"]
+    "verb",
+    ["status", "households", "household-add", "pause", "pause-end", "pauses", "tick", "seen", "hazard", "members", ""],
 )
 def test_the_portal_is_refused_every_verb_that_is_not_its_own(
     street: Street, portal: list[str], paths: dict[str, str], verb: str

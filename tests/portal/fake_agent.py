@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from meshctl.quota.explain import Explanation
-from meshctl.wire import DeviceView, LineView, Slice, WireError, as_table, decode_line, encode_line, failure
+from meshctl.wire import DeviceView, LineView, PauseView, Slice, WireError, as_table, decode_line, encode_line, failure
 
 GOOD_PASS = "7KQ2-M9XD-0TTR-1V5Z"
 TRIES = 3
@@ -24,6 +24,7 @@ class FakeAgent:
         self.seen: dict[str, str] = {}
         self.asked: list[dict[str, Any]] = []
         self.homes, self.guests, self.busy, self.uplink, self.has_line = 12, 3, 0.4, True, True
+        self.pause: PauseView | None = None
         self.refusal: tuple[str, str] | None = None
         self.raw_reply: bytes | None = None
         self.before_join: Callable[[], None] = lambda: None
@@ -75,12 +76,13 @@ class FakeAgent:
             down=down,
             up=up,
             standing=self.standing if state == "household" else None,
+            pause=self.pause,
         )
         return {"ok": True, "device": as_table(view)}
 
     def _join(self, request: dict[str, Any]) -> dict[str, Any]:
         self.before_join()
-        if self.seen[request["address"]] == "visitor":
+        if self.seen[request["address"]] == "visitor" and not self.pause:
             self.seen[request["address"]] = "guest"
         return self._device(request)
 
@@ -94,7 +96,8 @@ class FakeAgent:
         if request["pass"] != GOOD_PASS:
             self.wrong += 1
             return failure("wrong-pass", "no household has this pass")
-        self.seen[request["address"]] = "household"
+        if not self.pause:
+            self.seen[request["address"]] = "household"
         return self._device(request)
 
     def _line(self) -> LineView:

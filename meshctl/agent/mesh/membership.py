@@ -9,7 +9,9 @@ from meshctl.agent.mesh import records
 from meshctl.agent.mesh.addresses import Addresses
 from meshctl.agent.mesh.channel import Message
 from meshctl.agent.mesh.daykeys import DayKeys
+from meshctl.agent.mesh.pauses import PauseRecord, SharedPauses
 from meshctl.agent.mesh.roaming import Effects, Roaming
+from meshctl.agent.mesh.shelf import Shelf
 from meshctl.agent.mesh.soon import tolerate
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
@@ -17,13 +19,16 @@ from meshctl.model import Device
 
 
 class Membership:
-    """``tell`` sends a message to every node; ``changed`` is called when gateways must be told something new."""
+    """``tell`` sends a message to every node; ``changed`` is called when gateways must be told something new.
+
+    ``known`` is what a former run kept; ``settle`` brings the kernel to pauses that were heard of.
+    """
 
     def __init__(
         self,
         name: str,
         keys: DayKeys,
-        known: Iterable[records.Record],
+        known: tuple[Iterable[records.Record], Iterable[PauseRecord]],
         parts: tuple[Store, Members, Reconciler],
         addresses: Addresses,
         tell: Callable[[Message], None],
@@ -32,7 +37,9 @@ class Membership:
         self._name, self._keys = name, keys
         self._store, self._members, self._turns = parts
         self.addresses, self._tell, self._changed = addresses, tell, changed
-        self.roaming = Roaming(name, keys, records.Records(known))
+        self.roaming = Roaming(name, keys, records.Records(known[0]))
+        self.pauses = SharedPauses(keys, known[1], tell)
+        self.settle: Callable[[], None] = lambda: None
 
     @property
     def can_recognise(self) -> bool:
@@ -41,6 +48,7 @@ class Membership:
 
     def adopt(self, now: float) -> None:
         """Vouch for devices that a former agent of this boot let in, unless another node does."""
+        self._share_pauses(now)
         self._publish(self.roaming.adopt(self._members.all(), now), now)
 
     def joined(self, devices: Iterable[Device], addresses: Mapping[str, Iterable[str]], now: float) -> None:
@@ -63,6 +71,7 @@ class Membership:
         arrived, moved = [], False
         for hardware, addresses in sightings.items():
             self.roaming.see(hardware, now)
+            self.learn_pause(hardware, now)
             moved = self.addresses.note(hardware, addresses, now) or moved
             if self.roaming.mine(hardware) and self._members.get(hardware):
                 continue
@@ -79,8 +88,25 @@ class Membership:
         told = [records.from_wire(one, owner, now, longest) for one in rows]
         self._follow(self.roaming.hear(told, [device.hardware for device in self._members.all()], now), now)
 
+    def learn_pause(self, hardware: str, now: float) -> None:
+        """Note here what the network knows of a device's pause."""
+        pause = self.pauses.best(hardware)
+        if pause is not None:
+            self._members.pauses.merge(hardware, pause)
+            self._members.pauses.lapse(now)
+
+    def hear_pauses(self, message: Message, now: float) -> None:
+        """Take in pauses that another node knows of. Raises `ChannelError` for a wrong shape."""
+        if self.pauses.hear(message, now):
+            self._match_pauses()
+            self._share_pauses(now)
+            tolerate(self.settle)
+
     def keys_changed(self, now: float) -> None:
         """Renew tokens under the current key, and look again at who is in front of this node."""
+        self._match_pauses()
+        self._share_pauses(now)
+        tolerate(self.settle)
         self._publish(self.roaming.renew(self._members.all(), now), now)
         waiting = [hardware for hardware in self.roaming.seen(now) if self._members.get(hardware) is None]
         self._let_in({hardware: self.addresses.of(hardware, now) for hardware in waiting}, now)
@@ -109,8 +135,17 @@ class Membership:
         self.addresses.purge(now)
 
     def vouched(self) -> list[Device]:
-        """Return the devices that this node vouches for."""
-        return [device for device in self._members.all() if self.roaming.mine(device.hardware)]
+        """Return the devices that this node vouches for and lets through."""
+        return [device for device in self._members.unpaused() if self.roaming.mine(device.hardware)]
+
+    def keep(self, shelf: Shelf, now: float, *, all_keys_known: bool) -> None:
+        """Forget records that are over, and write what changed."""
+        living = self._keys.names()
+        self.roaming.records.purge(now, living, all_keys_known=all_keys_known)
+        if all_keys_known:
+            self.pauses.purge(living)
+        shelf.keep_records(self.roaming.records.changed(), now)
+        shelf.keep_pauses(self.pauses.changed(), now)
 
     def told_of(self, node: str, now: float) -> list[Message]:
         """Return the records that a node vouches for, as they travel."""
@@ -128,6 +163,17 @@ class Membership:
             self._changed()
         if effects.arrived:
             self._let_in({hardware: self.addresses.of(hardware, now) for hardware in effects.arrived}, now)
+
+    def _match_pauses(self) -> None:
+        joined = [device.hardware for device in self._members.all()]
+        for record in self.pauses.all():
+            hardware = self.roaming.whose(record.token, joined)
+            if hardware is not None:
+                self._members.pauses.merge(hardware, record.pause)
+
+    def _share_pauses(self, now: float) -> None:
+        for hardware, pause in self._members.pauses.all().items():
+            self.pauses.write(hardware, pause, now)
 
     def _let_in(self, sightings: Mapping[str, Iterable[str]], now: float) -> None:
         arrived = self.sighted(sightings, now)

@@ -67,7 +67,7 @@ class Mesh:
         addresses = str(own.interface4.ip), str(own.interface6.ip)
         self._sessions = Sessions(Identity(self._name, key), *addresses, config.mesh.port, self)
         networks = [n for access in config.access for n in (access.interface4.network, access.interface6.network)]
-        known = self.shelf.records(self._started)
+        known = self.shelf.records(self._started), self.shelf.pauses(self._started)
         self.membership = Membership(
             self._name, self._ring.keys, known, parts, Addresses(networks), self._to_all, self._ask_announce
         )
@@ -81,6 +81,7 @@ class Mesh:
         self._heard: dict[str, Callable[[str, Message], None]] = {
             "keys": self._hear_keys,
             "devices": self._hear_devices,
+            "pauses": lambda _, message: self.membership.hear_pauses(message, self._now()),
             "addresses": self._hear_addresses,
             "line": self._hear_line,
             "use": self._hear_use,
@@ -114,15 +115,13 @@ class Mesh:
         if self._ring.turn(self._name, [one.name for one in roster.members] if roster else [], now):
             self._keys_changed()
         self.membership.turn(self._turns.addresses, now)
-        lost = now - self._started > LIFETIME
-        self.membership.roaming.records.purge(now, self._ring.keys.names(), all_keys_known=lost)
         if (roster is not None and self._gateway.lapse(roster, now)) or now - self._started < 3 * _SPOKEN_WITHIN:
             self._soon.ask("resolve", self._resolve)
         self._announce()
         self._tell_line()
         self._tell_use()
         self._routes = asyncio.ensure_future(self._look_at_routes())
-        self.shelf.keep_records(self.membership.roaming.records.changed(), now)
+        self.membership.keep(self.shelf, now, all_keys_known=now - self._started > LIFETIME)
 
     def households_changed(self, removed: Container[str] = ()) -> None:
         """Sign and spread the roll: households were added or removed here."""
@@ -148,6 +147,8 @@ class Mesh:
     def opened(self, peer: str, post: Post) -> None:
         """Say everything to a node that is reached anew."""
         post({"kind": "devices", "records": self.membership.told_of(self._name, self._now())})
+        for message in self.membership.pauses.messages(self._now()):
+            post(message)
         self.announcer.forget(peer)
         self._announce()
         hub = self.lists.roster.hub if self.lists.roster else None

@@ -59,6 +59,11 @@ class Roaming:
         """Return the devices in front of this node."""
         return [hardware for hardware, at in self._seen.items() if now - at < SEEN_SECONDS]
 
+    def whose(self, token: str, joined: Iterable[str] = ()) -> str | None:
+        """Return the device with that token, if it was in front of this node or is among the ``joined`` ones."""
+        self._index(joined)
+        return self._hardware.get(token)
+
     def best(self, hardware: str) -> Record | None:
         """Return the latest record of a device, under whichever living key."""
         found: Record | None = None

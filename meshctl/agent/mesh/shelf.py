@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Container, Mapping
 
+from meshctl.agent.mesh.pauses import PauseRecord
 from meshctl.agent.mesh.records import Record
 from meshctl.agent.mesh.roll import Enrolled, Roll, enrolled
 from meshctl.agent.passes import Verifier
 from meshctl.agent.removal import drop_absent
+from meshctl.agent.pauses import Pause
 from meshctl.agent.store import Store
 from meshctl.model import GUESTS
 from meshctl.quota.merge import NEVER, Held, Stamp, join, told
@@ -85,6 +87,29 @@ class Shelf:
             self._store.connection.executemany("DELETE FROM token WHERE token = ?", gone)
             self._store.connection.executemany("INSERT OR REPLACE INTO token VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
 
+    def pauses(self, now: float) -> list[PauseRecord]:
+        """Return the pauses of a former run; those of a former boot have as long to go as when they were written."""
+        boot = self._boot()
+        query = "SELECT token, key, ident, reason, until, left, boot, version, writer, over FROM pause"
+        return [
+            PauseRecord(t, k, Pause(ident, reason, until if b == boot else now + left, version, by, bool(over)))
+            for t, k, ident, reason, until, left, b, version, by, over in self._store.connection.execute(query)
+        ]
+
+    def keep_pauses(self, changed: Mapping[str, PauseRecord | None], now: float) -> None:
+        """Write changed pauses; ``None`` means that the record is forgotten."""
+        if not changed:
+            return
+        gone = [(token,) for token, record in changed.items() if record is None]
+        kept = [_pause_row(record, now, self._boot()) for record in changed.values() if record is not None]
+        with self._store.transaction():
+            self._store.connection.executemany("DELETE FROM pause WHERE token = ?", gone)
+            values = ", ".join("?" * 10)
+            self._store.connection.executemany(f"INSERT OR REPLACE INTO pause VALUES ({values})", kept)  # noqa: S608
+
+    def _boot(self) -> int:
+        return int(self._store.connection.execute("SELECT COALESCE(MAX(counter), 0) FROM boot").fetchone()[0])
+
     def take_use(self, owner: str, stamp: Stamp, rows: Mapping[UseKey, int], *, whole: bool) -> None:
         """Join what ``owner``'s line carried with what it says now: each row by its own stamp, see `quota.merge`.
 
@@ -128,6 +153,12 @@ def _fold(rows: Mapping[UseKey, int], known: Container[str]) -> dict[UseKey, int
         key = (line, direction, household if household in known else GUESTS)
         folded[key] = folded.get(key, 0) + carried
     return folded
+
+
+def _pause_row(record: PauseRecord, now: float, boot: int) -> tuple[object, ...]:
+    one, left = record.pause, max(0.0, record.pause.until - now)
+    head = (record.token, record.key, one.ident, one.reason, one.until, left)
+    return (*head, boot, one.version, one.by, int(one.over))
 
 
 def _row(one: Enrolled, number: int) -> tuple[object, ...]:
