@@ -192,6 +192,7 @@ class Health:
     machine started, ``wall`` seconds since 1970, ``trusted`` whether the node believes its wall clock.
     ``gateway`` is the node whose line it uses, itself included, and ``via`` the neighbour over which
     the way there begins; ``None`` where there is none, or no mesh.
+    ``pauses`` is how often stewards of this node decided one, over all boots; ``pauses_now`` of them are in force.
     """
 
     node: str
@@ -209,6 +210,8 @@ class Health:
     links: tuple[LinkState, ...] = ()
     gateway: str | None = None
     via: str | None = None
+    pauses: int = 0
+    pauses_now: int = 0
 
 
 @dataclass(frozen=True)

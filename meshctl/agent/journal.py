@@ -11,6 +11,7 @@ from meshctl import __version__
 from meshctl.agent.files import write_whole
 from meshctl.agent.health import examine
 from meshctl.agent.health.babel import Surroundings
+from meshctl.agent.pauses import COUNTED
 from meshctl.agent.store import Entry, Store
 from meshctl.agent.tick import Reconciler
 from meshctl.config import Config
@@ -35,7 +36,12 @@ class Journal:
         self._config, self._store, self._turns, self._key, self.boot = config, store, turns, key, boot
 
     def append(
-        self, clock: ClockReading, hazards: dict[str, int], more: dict[str, Fact], around: Surroundings
+        self,
+        clock: ClockReading,
+        hazards: dict[str, int],
+        more: dict[str, Fact],
+        around: Surroundings,
+        pauses_now: int = 0,
     ) -> Entry:
         """Examine the node, sign what was found and keep it until the hub has it."""
         tally, plan = self._turns.tally, self._turns.plan
@@ -55,6 +61,8 @@ class Journal:
             links=around.links,
             gateway=around.gateway,
             via=around.via,
+            pauses=self._store.counted(COUNTED),
+            pauses_now=pauses_now,
         )
         payload = encode_health(health)
         entry = Entry(health.sequence, self.boot, payload, self._key.sign(payload).signature)

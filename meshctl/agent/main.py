@@ -177,7 +177,7 @@ class _Agent:
             facts["database"] = Fact(
                 ok=False, error=f"node.db was damaged and is set aside as {self._store.set_aside}."
             )
-        self._journal.append(self._clock.read(), self._verbs.hazards, facts, around)
+        self._journal.append(self._clock.read(), self._verbs.hazards, facts, around, self._pausing.in_force_here())
 
     def _purge(self) -> None:
         self._store.purge_journal(_KEPT_REPORTS)

@@ -16,6 +16,9 @@ from pathlib import Path
 from meshctl.agent.files import on_tmpfs, write_whole
 from meshctl.model import MeshctlError
 
+COUNTED = "pauses"
+"""The name under which node.db counts decisions to pause."""
+
 LONGEST_HOURS = 24.0
 SHORTEST_REASON, LONGEST_REASON = 3, 200
 """Characters."""

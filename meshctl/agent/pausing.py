@@ -14,7 +14,7 @@ from meshctl.agent.clock import Clock
 from meshctl.agent.kernel import Kernel
 from meshctl.agent.members import Members
 from meshctl.agent.mesh.node import Mesh
-from meshctl.agent.pauses import Pause, PauseError, checked_hours, checked_reason, draw
+from meshctl.agent.pauses import COUNTED, Pause, PauseError, checked_hours, checked_reason, draw
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
 from meshctl.agent.verbs import Verb
@@ -22,9 +22,6 @@ from meshctl.config import Config
 from meshctl.wire import failure
 
 HOUR = 3600.0
-COUNTED = "pauses"
-"""The name under which node.db counts them."""
-
 Reply = dict[str, Any]
 
 

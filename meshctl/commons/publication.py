@@ -21,6 +21,7 @@ RULES: tuple[str, ...] = (
     "What was carried is given for the whole network only, in bytes rounded to two significant digits.",
     f"An hour in which fewer than {LEAST} homes and guests together were present at once is left out.",
     f"While fewer than {LEAST} homes and guests together are present, what was carried is withheld.",
+    "Pauses are counted exactly, for the whole network: how many stewards decided and how many hold now, never why.",
     "No figure is split by node, home, guest or device.",
 )
 """The rules as anybody may read them, in the order in which they are applied."""
@@ -37,7 +38,10 @@ class Hour:
 
 @dataclass(frozen=True)
 class Figures:
-    """What the hub knows, exact. ``capacity_down`` and ``capacity_up`` are in bytes/s over all lines."""
+    """What the hub knows, exact. ``capacity_down`` and ``capacity_up`` are in bytes/s over all lines.
+
+    ``pauses`` is how many stewards decided lately, ``pauses_now`` how many are in force.
+    """
 
     nodes: int
     nodes_fine: int
@@ -46,6 +50,8 @@ class Figures:
     capacity_down: float
     capacity_up: float
     hours: tuple[Hour, ...] = ()
+    pauses: int = 0
+    pauses_now: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class Published:
     up: int | None
     hours_counted: int
     hours_known: int
+    pauses: int
+    pauses_now: int
 
 
 def publish(figures: Figures) -> Published:
@@ -82,6 +90,9 @@ def publish(figures: Figures) -> Published:
         up=_sum_coarsely(hour.up for hour in counted) if shown else None,
         hours_counted=len(counted) if shown else 0,
         hours_known=len(figures.hours),
+        # About what stewards do, who answer for it; so not coarse.
+        pauses=figures.pauses,
+        pauses_now=figures.pauses_now,
     )
 
 

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from meshctl.config import ConfigError, HubConfig
 from meshctl.hub.intake import Tally
+from meshctl.hub.latest import PAUSE_DAYS
 from meshctl.hub.links import POOR_SHARE
 from meshctl.hub.overview import look, node_table
 from meshctl.hub.roster import Roster
@@ -52,7 +53,7 @@ def serve(
         overview = look(store, roster, tally.pending(), clock())
         if "json" in request.args or _prefers_json():
             return jsonify(overview.as_table())
-        return render_template("dashboard.html", it=overview, poor=POOR_SHARE)
+        return render_template("dashboard.html", it=overview, poor=POOR_SHARE, pause_days=PAUSE_DAYS)
 
     @app.get("/api/v1/nodes")
     def nodes() -> BaseResponse:

@@ -144,7 +144,15 @@ def _verified(envelope: Envelope, believed: Believed) -> Health:
 
 
 def _beyond_bounds(health: Health) -> Iterator[str]:
-    figures = [health.boot, health.sequence, health.homes, health.guests, health.repairs, health.monotonic]
+    figures = [
+        health.boot,
+        health.sequence,
+        health.homes,
+        health.guests,
+        health.repairs,
+        health.monotonic,
+        health.pauses,
+    ]
     texts = [(health.version, 64)]
     for name, fact in health.facts.items():
         texts += [(name, 64), (fact.unit, 16), (fact.error, 500)]
@@ -155,7 +163,7 @@ def _beyond_bounds(health: Health) -> Iterator[str]:
         figures += [total.carried, total.capacity, total.busy, total.fairness or 0]
     if not all(0 <= figure < _LARGEST for figure in figures) or not math.isfinite(health.wall):
         yield "a figure is negative or beyond all measure"
-    if max(health.homes, health.guests) > 1_000_000:
+    if max(health.homes, health.guests, health.pauses_now) > 1_000_000 or health.pauses_now < 0:
         yield "more people than a node can serve"
     if any(len(text) > most or not _is_plain(text) for text, most in texts):
         yield "a text is too long or cannot be printed"

@@ -16,6 +16,13 @@ HOUR = 3600
 MOST_BYTES_AN_HOUR = 10**14
 """More than any line here carries, so that one node's nonsense never spoils a sum."""
 
+MOST_PAUSES_A_DAY = 1000
+"""The same for the pauses that one node says it had."""
+
+PAUSE_DAYS = 30
+"""How many days, today included, pauses are counted for."""
+
+DAY = 86_400
 _AHEAD_SECONDS = 300
 
 LineKey = tuple[str, str]
@@ -58,6 +65,8 @@ class Standing:
     gateway: str | None = None
     via: str | None = None
     gateway_since: float | None = None
+    pauses: int = 0
+    pauses_now: int = 0
 
     @property
     def order(self) -> tuple[int, int]:
@@ -82,12 +91,16 @@ class Counter:
 
 @dataclass(frozen=True)
 class Advance:
-    """What has to be written: a newer standing if there is one, newer counters and links, bytes to add by hour."""
+    """What has to be written: a newer standing if there is one, newer counters and links.
+
+    To what is held, bytes are added by hour and pauses by day.
+    """
 
     standing: Standing | None
     counters: dict[LineKey, Counter] = field(default_factory=dict)
     hours: dict[HourKey, int] = field(default_factory=dict)
     links: dict[LinkKey, HeldLink] = field(default_factory=dict)
+    pauses: dict[int, int] = field(default_factory=dict)
 
 
 def advance(
@@ -102,6 +115,7 @@ def advance(
     standing, linked = before, dict(links)
     changed: dict[LineKey, Counter] = {}
     hours: dict[HourKey, int] = {}
+    pauses: dict[int, int] = {}
     for health in sorted(news, key=lambda one: (one.boot, one.sequence)):
         for total in health.lines:
             at = (total.line, total.direction)
@@ -111,11 +125,16 @@ def advance(
             _add_carried(hours, health, total, last, now)
             changed[at] = Counter(health.node, health.boot, health.sequence, total)
         if standing is None or standing.order < (health.boot, health.sequence):
+            if standing is not None and health.pauses != standing.pauses:
+                # A node whose node.db was lost counts from zero again.
+                fresh_pauses = health.pauses - (standing.pauses if health.pauses > standing.pauses else 0)
+                day = int(told_time(health, now) // DAY)
+                pauses[day] = min(pauses.get(day, 0) + fresh_pauses, MOST_PAUSES_A_DAY)
             standing = _standing(key, health, standing, before, now)
             if _tells_links(health.facts):
                 linked = follow(linked, health.node, health.links, told_time(health, now))
     fresh = {at: link for at, link in linked.items() if link != links.get(at)}
-    return Advance(standing if standing is not before else None, changed, hours, fresh)
+    return Advance(standing if standing is not before else None, changed, hours, fresh, pauses)
 
 
 def told_time(health: Health, received: float) -> float:
@@ -154,6 +173,8 @@ def _standing(key: str, health: Health, last: Standing | None, before: Standing 
         gateway=health.gateway,
         via=health.via,
         gateway_since=last.gateway_since if last and last.gateway == health.gateway else at,
+        pauses=health.pauses,
+        pauses_now=health.pauses_now,
     )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from meshctl.model import MeshctlError
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in ``migrations/versions``; a test holds them equal."""
 
 _LOCK = 0x6D657368  # "mesh": any number will do, as long as all copies take the same

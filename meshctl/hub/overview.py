@@ -9,7 +9,7 @@ from typing import Any
 from meshctl.commons.publication import Figures
 from meshctl.hub.drawing import Drawing, Spot, draw
 from meshctl.hub.incidents import Incident, State, list_incidents, say_state, state_of
-from meshctl.hub.latest import HOUR, Counter, Standing
+from meshctl.hub.latest import HOUR, PAUSE_DAYS, Counter, Standing
 from meshctl.hub.links import HeldLink, LinkView, merge
 from meshctl.hub.roster import Roster
 from meshctl.hub.store import Store
@@ -44,6 +44,8 @@ class Overview:
     links: tuple[LinkView, ...]
     drawing: Drawing | None
     refused: dict[str, int]
+    pauses: int
+    pauses_now: int
 
     def as_table(self) -> dict[str, Any]:
         """Plain values for scripts."""
@@ -54,6 +56,7 @@ class Overview:
             "lines": [{"node": counter.node, **asdict(counter.total)} for counter in self.lines],
             "links": [asdict(link) for link in self.links],
             "nodes": [node_table(node) for node in self.nodes],
+            "pauses": {f"last_{PAUSE_DAYS}_days": self.pauses, "now": self.pauses_now},
             "refused": self.refused,
         }
 
@@ -94,6 +97,8 @@ def look(store: Store, roster: Roster, pending: dict[str, int], now: float) -> O
         links=tuple(links),
         drawing=draw([_spot(node) for node in nodes], links),
         refused=_sum(store.refusals(), pending),
+        pauses=store.pauses(now),
+        pauses_now=sum(one.standing.pauses_now for one in nodes if one.standing and one.state != "offline"),
     )
 
 
@@ -112,6 +117,8 @@ def figures(store: Store, overview: Overview) -> Figures:
         guests=sum(standing.guests for standing in heard),
         capacity_down=capacity["down"],
         capacity_up=capacity["up"],
+        pauses=overview.pauses,
+        pauses_now=overview.pauses_now,
         hours=store.hours(overview.at - PUBLIC_DAYS * 24 * HOUR),
     )
 

@@ -10,6 +10,7 @@ from flask import Flask, Response, jsonify, render_template
 from meshctl.commons.publication import LEAST, LICENCE, RULES
 from meshctl.commons.publication import publish as coarsen
 from meshctl.config import HubConfig
+from meshctl.hub.latest import PAUSE_DAYS
 from meshctl.hub.overview import PUBLIC_DAYS, figures, look
 from meshctl.hub.roster import Roster
 from meshctl.hub.store import Store
@@ -25,7 +26,14 @@ def serve(app: Flask, store: Store, roster: Roster, config: HubConfig, clock: Ca
         now = clock()
         totals = coarsen(figures(store, look(store, roster, {}, now)))
         return render_template(
-            "public.html", it=totals, at=now, rules=RULES, least=LEAST, days=PUBLIC_DAYS, licence=LICENCE
+            "public.html",
+            it=totals,
+            at=now,
+            rules=RULES,
+            least=LEAST,
+            days=PUBLIC_DAYS,
+            licence=LICENCE,
+            pause_days=PAUSE_DAYS,
         ), _FRESH
 
     @app.get("/public.json")
@@ -37,5 +45,11 @@ def serve(app: Flask, store: Store, roster: Roster, config: HubConfig, clock: Ca
         for direction in ("down", "up"):
             totals[f"{direction}_bytes"] = totals.pop(direction)
         totals["withheld"] = [] if totals["down_bytes"] is not None else ["down_bytes", "up_bytes"]
-        table = {"network": config.fleet.name, "at": int(now // 60 * 60), "days": PUBLIC_DAYS, **totals}
+        table = {
+            "network": config.fleet.name,
+            "at": int(now // 60 * 60),
+            "days": PUBLIC_DAYS,
+            "pause_days": PAUSE_DAYS,
+            **totals,
+        }
         return jsonify({**table, "rules": RULES, "licence": LICENCE}), _FRESH

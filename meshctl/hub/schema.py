@@ -51,6 +51,8 @@ node = Table(
     Column("gateway", String(32)),
     Column("via", String(32)),
     Column("gateway_since", Double),
+    Column("pauses", BigInteger, nullable=False, server_default="0"),
+    Column("pauses_now", BigInteger, nullable=False, server_default="0"),
 )
 """The newest report of each node. ``gap`` is the seconds since the one before it was received."""
 
@@ -121,6 +123,15 @@ presence_hour = Table(
     Column("most", Integer, nullable=False),
 )
 """The most homes and guests that the whole network had at once in an hour."""
+
+pause_day = Table(
+    "pause_day",
+    metadata,
+    Column("node", String(32), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("begun", BigInteger, nullable=False),
+)
+"""How many pauses stewards of a node decided in one day; ``day`` counts days since 1970."""
 
 refusal = Table(
     "refusal",

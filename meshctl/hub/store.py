@@ -13,8 +13,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from meshctl.commons.publication import Hour
 from meshctl.hub import schema
 from meshctl.hub.latest import (
+    DAY,
     HOUR,
     MOST_BYTES_AN_HOUR,
+    MOST_PAUSES_A_DAY,
+    PAUSE_DAYS,
     Advance,
     Counter,
     HeldFact,
@@ -98,6 +101,13 @@ class Store:
         known = sorted({hour for hour, _ in sums})
         return tuple(Hour(sums.get((hour, "down"), 0), sums.get((hour, "up"), 0), most.get(hour, 0)) for hour in known)
 
+    def pauses(self, at: float) -> int:
+        """How many pauses stewards decided in the last `PAUSE_DAYS` days, over the whole network."""
+        table = schema.pause_day
+        query = select(func.sum(table.c.begun)).where(table.c.day > int(at // DAY) - PAUSE_DAYS)
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
     def count_refusals(self, more: Mapping[str, int]) -> None:
         """Each reason's counter is higher by so many."""
         table = schema.refusal
@@ -139,6 +149,7 @@ class Store:
             connection.execute(delete(schema.report).where(schema.report.c.received < before))
             connection.execute(delete(schema.line_hour).where(schema.line_hour.c.hour < hour))
             connection.execute(delete(schema.presence_hour).where(schema.presence_hour.c.hour < hour))
+            connection.execute(delete(schema.pause_day).where(schema.pause_day.c.day < int(before // DAY)))
             connection.execute(delete(schema.link).where(~schema.link.c.up, schema.link.c.since < before))
 
     def check(self) -> None:
@@ -208,6 +219,7 @@ def _write(connection: Connection, name: str, change: Advance) -> None:
         _replace(connection, schema.node, [row])
     _replace(connection, schema.link, [asdict(link) for link in change.links.values()])
     _replace(connection, schema.line, [_line_row(counter) for counter in change.counters.values()])
+    _add_pauses(connection, name, change)
     table = schema.line_hour
     hours = {hour for _, _, hour in change.hours}
     held = {
@@ -219,6 +231,14 @@ def _write(connection: Connection, name: str, change: Advance) -> None:
         for at, more in change.hours.items()
     ]
     _replace(connection, table, rows)
+
+
+def _add_pauses(connection: Connection, name: str, change: Advance) -> None:
+    table = schema.pause_day
+    query = select(table.c.day, table.c.begun).where(table.c.node == name, table.c.day.in_(change.pauses))
+    held = {row.day: row.begun for row in connection.execute(query)} if change.pauses else {}
+    sums = {day: min(held.get(day, 0) + more, MOST_PAUSES_A_DAY) for day, more in change.pauses.items()}
+    _replace(connection, table, [{"node": name, "day": day, "begun": begun} for day, begun in sums.items()])
 
 
 def _replace(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

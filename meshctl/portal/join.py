@@ -32,7 +32,7 @@ def line_now() -> LineFigures | None:
 
 @pages.get("/")
 def home() -> str:
-    """The join page for a visitor, "you are online" for whoever has joined; a paused device is told why and how long."""
+    """The join page for a visitor, "you are online" for who has joined; a paused device is told why."""
     try:
         view = agent().device(client_address())
     except Refused as fault:

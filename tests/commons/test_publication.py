@@ -44,6 +44,12 @@ def test_lines_and_nodes_are_nobodys_secret() -> None:
     assert (told.nodes, told.nodes_fine, told.capacity_down_mbit, told.capacity_up_mbit) == (3, 2, 20.0, 10.0)
 
 
+def test_pauses_are_counted_exactly_also_while_few_are_here() -> None:
+    told = publish(Figures(3, 2, 1, 1, 0.0, 0.0, pauses=3, pauses_now=1))
+    assert (told.pauses, told.pauses_now) == (3, 1)
+    assert any("Pauses are counted exactly" in rule for rule in RULES)
+
+
 people = st.integers(0, 300)
 hours = st.builds(Hour, st.integers(0, 10**13), st.integers(0, 10**13), st.integers(0, 30))
 
