@@ -17,6 +17,10 @@ PROBE = (
 """The first probe that a phone makes at a node: as soon as it has an address."""
 
 
+REASON, SECONDS = "It sends <spam>.", 12
+"""Why a phone is paused, and for how long."""
+
+
 def first_probe(ring: Street, phone: str) -> str:
     return ring.run(phone, "sh", "-c", PROBE)[1].strip()
 
@@ -126,3 +130,66 @@ def test_a_visitor_sees_the_portal_with_its_first_probe_all_the_same(ring: Stree
     ring.lab.add_phones("ash", ["v-1"], "static")
     assert first_probe(ring, "v-1") == "302"
     assert ring.until(lambda: first_probe(ring, "v-1") == "302") < 0.9
+
+
+def test_a_paused_phone_is_stopped_at_every_node_until_its_time_is_over(ring: Street) -> None:
+    crowd = ("o-1", "o-2", "o-3")
+    for phone in crowd:
+        ring.press(phone, "join")
+    before = public(ring)
+    for phone in crowd:
+        ring.run(phone, "sh", "-c", f"curl -s -m 4 -o /dev/null http://{SITE4}/bytes/60000000 >/dev/null 2>&1 &")
+    started = {phone: ring.counter(phone) for phone in crowd}
+    ring.until(lambda: all(ring.counter(phone) > started[phone] + 100_000 for phone in crowd))
+    reply = ring.ask(
+        "pause", ring.lab.member("o-1")["ipv4"], "--reason", REASON, "--hours", str(SECONDS / 3600), on="oak"
+    )
+    began = time.monotonic()
+    time.sleep(0.2)
+    moved = {phone: ring.counter(phone) for phone in crowd}
+    time.sleep(1.0)
+    moved = {phone: ring.counter(phone) - size for phone, size in moved.items()}
+    assert moved["o-1"] < 20_000, moved
+    assert min(moved["o-2"], moved["o-3"]) > 200_000, moved
+
+    for node in ("oak", "ash"):
+        if node == "ash":
+            ring.lab.roam("o-1", "ash", wait=False)
+        assert first_probe(ring, "o-1") == "302"
+        ring.press("o-1", "join")
+        page = ring.run("o-1", "curl", "-sS", "-L", f"http://{ring.portal('o-1')}/share")[1]
+        assert "This device is paused" in page
+        assert "It sends &lt;spam&gt;." in page
+        assert not ring.online("o-1")
+    listed = [ring.ask("pause", "--list", on=node)["pauses"] for node in ("elm", "oak", "ash")]
+    assert [[(one["id"], one["reason"], one["node"]) for one in rows] for rows in listed] == [
+        [(reply["id"], REASON, "oak")]
+    ] * 3
+    ring.until(lambda: public(ring) == (before[0] + 1, before[1] + 1), 5)
+
+    ring.until(lambda: ring.online("o-1"), SECONDS)
+    assert SECONDS - 1 < time.monotonic() - began < SECONDS + TICK + 1
+    assert ring.ask("pause", "--list", on="elm")["pauses"] == []
+
+
+def test_a_pause_outlives_a_power_cut_and_is_ended_early_at_any_node(ring: Street) -> None:
+    ring.press("o-1", "join")
+    ring.press("o-2", "join")
+    address = ring.lab.member("o-2")["ipv4"]
+    ident = ring.ask("pause", address, "--reason", REASON, "--hours", "24", on="oak")["id"]
+    code, said = ring.run("elm", "meshctl", "pause", address, "--end")
+    assert (code, "is behind node oak: run it there" in said) == (1, True)
+    time.sleep(TICK + 0.5)
+    ring.lab.power_off("oak")
+    ring.lab.power_on("oak")
+    ring.until(partial(ring.online, "o-1"), 15)
+    assert first_probe(ring, "o-2") == "302"
+    assert 86_000 < ring.ask("pause", "--list", on="oak")["pauses"][0]["ends_in"] <= 86_400
+    assert ring.run("ash", "meshctl", "pause", ident.lower(), "--end")[0] == 0
+    assert ring.until(partial(ring.online, "o-2"), 5) < 3
+
+
+def public(ring: Street) -> tuple[int, int]:
+    """The pauses of the last days, and those in force, as everybody may read them."""
+    table = json.loads(ring.run("elm", "curl", "-sS", "http://127.0.0.1:8090/public.json", check=True)[1])
+    return table["pauses"], table["pauses_now"]
