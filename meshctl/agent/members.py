@@ -89,7 +89,7 @@ class Members:
 
     def present(self, now: float, within: float) -> set[int]:
         """Return marks that had a device here within so many seconds."""
-        return {d.mark for d in self.unpaused() if now - self._active.get(d.mark, -within) < within}
+        return {d.mark for d in self._devices.values() if now - self._active.get(d.mark, -within) < within}
 
     def adopt(self, elements: Mapping[str, Element], households: Mapping[int, str], now: float) -> None:
         """Take in what the kernel holds and we do not know: a former agent admitted it."""
