@@ -9,8 +9,8 @@ from meshctl.agent.mesh.pauses import PauseRecord
 from meshctl.agent.mesh.records import Record
 from meshctl.agent.mesh.roll import Enrolled, Roll, enrolled
 from meshctl.agent.passes import Verifier
-from meshctl.agent.removal import drop_absent
 from meshctl.agent.pauses import Pause
+from meshctl.agent.removal import drop_absent
 from meshctl.agent.store import Store
 from meshctl.model import GUESTS
 from meshctl.quota.merge import NEVER, Held, Stamp, join, told
