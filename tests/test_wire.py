@@ -41,7 +41,7 @@ HEALTH = Health(
     gateway="elm", via="oak",
 )  # fmt: skip
 
-LATER = ("facts", "lines", "links", "gateway", "via")
+LATER = ("facts", "lines", "links", "gateway", "via", "pauses", "pauses_now")
 """Fields that a node of an older version does not send."""
 
 json_values = st.recursive(

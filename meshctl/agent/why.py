@@ -17,7 +17,7 @@ from meshctl.quota.plan import GUEST_POOL, HOMES, ROOT, UNKNOWN, Plan
 
 DISAGREEMENTS = {
     "element-missing": "the kernel has no element for it: its packets are refused, or count as those of a stranger",
-    "element-left": "the kernel still has an element for it, though it is not joined",
+    "element-left": "the kernel still has an element for it, though it is not joined, or paused",
     "wrong-mark": "the kernel's element carries another share's mark",
     "class-map-missing": "the kernel does not send this share's packets to its class",
     "class-missing": "the tree has no class for this share",
@@ -53,7 +53,7 @@ class Lease:
 class Question:
     """Whose chain it is. ``mark`` is the share's, 0 for a visitor; ``address`` one behind another node, or empty.
 
-    ``devices`` are those here that belong to it.
+    ``devices`` are those here that belong to it, ``paused`` those that a steward stopped, by hardware address.
     """
 
     mark: int
@@ -61,6 +61,7 @@ class Question:
     address: str = ""
     hardware: str = ""
     lease: Lease | None = None
+    paused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,10 @@ def _table(scene: Scene) -> Step:
 def _elements(question: Question, scene: Scene) -> Iterator[Step]:
     for device in question.devices:
         element = scene.kernel.table.members.get(device.hardware)
-        if element is None:
+        if device.hardware in question.paused:
+            wrong = () if element is None else ("element-left",)
+            yield Step("element", f"member has {'one' if wrong else 'none'}, a steward paused the device", wrong)
+        elif element is None:
             yield Step("element", f"member has none, {device.mark:#x} is decided", ("element-missing",))
         elif element.mark != device.mark:
             yield Step("element", f"member says {element.mark:#x}, {device.mark:#x} is decided", ("wrong-mark",))

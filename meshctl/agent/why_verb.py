@@ -50,7 +50,10 @@ class Why:
         mark = mark_of(known[0])
         devices = tuple(device for device in self._members.all() if device.mark == mark)
         far = sorted(address for address, other in self._turns.plan.announced.items() if other == mark)
-        questions = [Question(mark, devices), *(Question(0, address=address) for address in far)]
+        questions = [
+            Question(mark, devices, paused=self._members.pauses.stopped()),
+            *(Question(0, address=address) for address in far),
+        ]
         return self._reply(handle, "household", handle, mark, questions)
 
     def _address(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Reply:
@@ -61,7 +64,9 @@ class Why:
         if hardware is None and lease is None:
             return failure("unknown-device", f"This node sees no device behind {text}.")
         device = self._members.get(hardware) if hardware else None
-        question = Question(device.mark if device else 0, (device,) if device else (), "", hardware or "", lease)
+        stopped = self._members.pauses.stopped()
+        devices = (device,) if device else ()
+        question = Question(device.mark if device else 0, devices, "", hardware or "", lease, stopped)
         state = "visitor" if device is None else "household" if device.household else "guest"
         return self._reply(text, state, device.household if device else None, question.mark, [question])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from meshctl.agent.passes import Verifier
+from meshctl.agent.pauses import Pause
 from meshctl.agent.surroundings import Surroundings
 from meshctl.agent.views import Views
 from meshctl.agent.why_verb import Why
@@ -122,3 +124,18 @@ def test_what_is_not_known_is_said_with_a_remedy(ask: Ask, subject: str, word: s
     reply = ask(subject)
     assert not reply["ok"]
     assert word in reply["error"]["message"]
+
+
+def test_a_paused_device_has_no_element_and_that_is_right(street: Street, ask: Ask) -> None:
+    members = street.gate.members
+    members.pauses.merge(HARDWARE["near"], Pause("K7QM", "It floods.", math.inf, 1, "gate"))
+    try:
+        for subject in (NEAR4, "NEAR"):
+            assert names(ask(subject)) == {"element-left"}
+        street.gate.tick()
+        for subject in (NEAR4, "NEAR"):
+            reply = ask(subject)
+            assert names(reply) == set()
+            assert "a steward paused the device" in str(reply["steps"])
+    finally:
+        members.pauses.lapse(math.inf)
