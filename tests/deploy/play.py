@@ -30,6 +30,7 @@ VARIABLES = {
     "node_line": {"name": "home", "device": "wan0", "down_mbit": 50, "up_mbit": 10},
     "node_resolver_upstream": [INTERNET4],
     "node_tick_seconds": 2,
+    "node_policy": {"half_life_days": 14, "level_above": [1.5, 2.5, 5.0]},
     "node_mesh_devices": ["mesh0"],
     "node_mesh_hello_seconds": 1,
     "node_hub_url": "http://127.0.0.1:8090",
