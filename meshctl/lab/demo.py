@@ -10,7 +10,7 @@ import click
 
 from meshctl.lab.fault import LabError
 from meshctl.lab.handle import Lab
-from meshctl.lab.story import arriving, darkness, looking, moving, sharing, troubles, trust
+from meshctl.lab.story import arriving, darkness, looking, moving, reasons, sharing, troubles, trust
 from meshctl.lab.story.stage import Chapter, Claim, Story
 
 TOPOLOGY = Path(__file__).with_name("topologies") / "demo.toml"
@@ -20,6 +20,7 @@ CHAPTERS: tuple[tuple[str, Chapter], ...] = (
     ("A neighbour joins at a node without an uplink", arriving.join),
     ("A home with phones at two nodes has one share", sharing.home),
     ("Homes behind three nodes share the line", sharing.fair),
+    ("Why a home has the slice it has", reasons.why),
     ("64 guests at one node do not crowd out a home at another", sharing.crowd),
     ("A phone walks along the street", moving.walk),
     ("A link is cut in the middle of a download", troubles.cut),
