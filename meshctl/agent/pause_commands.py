@@ -35,7 +35,7 @@ def pause(
     The person is shown the reason, when it ends and whom to ask. It ends by itself. How many pauses there
     were is on the network's public page.
     """
-    if (address is None) is not is_list or (end and is_list) or ((end or is_list) and (reason or hours)):
+    if (address is None) is not is_list or (end and is_list) or ((end or is_list) and (reason, hours) != (None, None)):
         raise click.UsageError("Give ADDRESS with --reason and --hours, or ADDRESS with --end, or --list alone.")
     if is_list:
         _show(ask(config_file, {"verb": "pauses"}), as_json)

@@ -34,6 +34,7 @@ class Pausing:
         self._config, self._kernel, self._clock, self._mesh = config, kernel, clock, mesh
         self._store, self._members, self._turns = parts
         self._stopped: frozenset[str] = frozenset()
+        self._cut: set[str] = set()
 
     def table(self) -> dict[str, Verb]:
         """Return the verbs, for operators only."""
@@ -47,8 +48,11 @@ class Pausing:
         stopped = self._members.pauses.stopped()
         fresh, back = stopped - self._stopped, self._stopped - stopped
         if fresh:
+            # Whoever was not let through has connections to the portal only, and may be reading why.
+            self._cut |= fresh & self._turns.plan.members.keys()
             self._turns.tick()
-            self._kernel.forget(self._addresses(fresh))
+            self._kernel.forget(self._addresses(self._cut))
+            self._cut.clear()
         if back:
             devices = [device for hardware in back if (device := self._members.get(hardware)) is not None]
             self._turns.admit(devices, self._addresses(back))
@@ -131,6 +135,8 @@ class Pausing:
 
     def _addresses(self, devices: Iterable[str]) -> set[str]:
         wanted = set(devices)
+        if not wanted:
+            return set()
         found = {address for hardware in wanted for address in self._turns.addresses.get(hardware, ())}
         return found | {address for address, hardware in self._kernel.neighbours().items() if hardware in wanted}
 
