@@ -154,8 +154,7 @@ def _confirm(found: Mapping[str, Any], *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise click.UsageError("there is nobody to ask: add --yes to remove it")
-    click.echo(
-        f"Household {found['handle']}: {found['shares']} shares, {found['devices']} devices joined at this node."
-    )
+    times = "once" if found["shares"] == 1 else f"{found['shares']} times"
+    click.echo(f"Household {found['handle']}, counted {times}; {found['devices']} devices joined at this node.")
     click.echo("Its pass will work no more and its history goes. Its devices stay online as guests.")
     click.confirm("Remove it", abort=True)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -220,6 +224,21 @@ def test_removing_asks_on_a_terminal_and_needs_a_yes_elsewhere(agent: SmallAgent
     assert result.exit_code == 2
     assert "--yes" in result.output
     assert handles(agent) == [handle]
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n", 1), ("y", 0)])
+def test_a_person_at_a_terminal_is_asked(agent: SmallAgent, call: Call, answer: str, left: int) -> None:
+    handle = json.loads(call("add", "--json").output)["handle"]
+    words = [sys.executable, "-m", "meshctl", "household", "remove", handle, "--config", str(agent.file)]
+    keyboard, stdin = pty.openpty()
+    try:
+        os.write(keyboard, f"{answer}\n".encode())
+        done = subprocess.run(words, stdin=stdin, capture_output=True, text=True, timeout=20, check=False)
+    finally:
+        os.close(keyboard)
+        os.close(stdin)
+    assert f"Household {handle}, counted once; 0 devices" in done.stdout
+    assert (done.returncode, len(handles(agent))) == (left, left)
 
 
 def test_a_restarted_agent_makes_guests_of_whose_home_went_while_it_was_away(agent: SmallAgent) -> None:
