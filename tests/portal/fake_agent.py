@@ -128,6 +128,7 @@ class FakeAgent:
 
 class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
+    request_queue_size = 512  # as the agent's own: with fewer a burst of connections is refused
 
     def __init__(self, agent: FakeAgent) -> None:
         self.agent = agent
