@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 JAIL := $(PYTHON) -m meshctl.lab.jail --
 
-.PHONY: menu demo test lint test-journeys test-deploy bench check lock clean
+.PHONY: menu demo test lint test-journeys test-deploy bench docs-figures check lock clean
 
 menu: ## print this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,9 @@ test-deploy: ## put it on a booted Debian 12 by Ansible, twice, and join through
 bench: ## print ratios, measured side by side in one run
 	@tools/setup test
 	@for one in forward tick memory join mesh; do $(JAIL) $(PYTHON) -m bench.$$one || exit 1; done
+
+docs-figures: ## make the figures and pictures of docs/fair-share.md anew, by the commands that stand there
+	@$(PYTHON) -m tests.figures
 
 check: test test-journeys test-deploy ## all of it
 	@$(MAKE) --no-print-directory demo EXIT=1

@@ -99,16 +99,19 @@ class Tally:
 
     def count(self, hour: int, seconds: float, level: int, wants: Amounts, rates: Amounts) -> None:
         """Count so many seconds at a level, in which it wanted and got these bytes/s."""
+        while len(self.at_level) <= level:
+            self.at_level.append(0.0)
+        self.at_level[level] += seconds
+        asked = sum(wants.values())
+        if not asked:
+            return
+        got = sum(rates.values())
         for direction, want in wants.items():
             self.asked[direction] += want * seconds
             self.got[direction] += rates[direction] * seconds
-        asked, got = sum(wants.values()), sum(rates.values())
-        if asked:
-            before = self.hours.get(hour, (0.0, 0.0))
-            self.hours[hour] = (before[0] + asked * seconds, before[1] + got * seconds)
-            self.short += seconds if got < asked * (1 - 1e-9) else 0.0
-        self.at_level += [0.0] * (level + 1 - len(self.at_level))
-        self.at_level[level] += seconds
+        before = self.hours.get(hour, (0.0, 0.0))
+        self.hours[hour] = (before[0] + asked * seconds, before[1] + got * seconds)
+        self.short += seconds if got < asked * (1 - 1e-9) else 0.0
 
     def lived(self, name: str, ratio: float, level: int) -> Lived:
         """Return what it lived through, standing at that ratio and level in the end."""

@@ -21,6 +21,10 @@ TRAIL = 6 * HOUR
 """How often a home's ratio is noted, in seconds."""
 
 
+_Change = tuple[str, int, float]
+"""A home, the level that it comes to, and the ratio that calls for it."""
+
+
 @dataclass(frozen=True)
 class _Shared:
     """Who gets what (bytes/s) while nothing changes, and how many units are held back."""
@@ -66,21 +70,21 @@ class _Street:
     def live(self, stretch: Stretch) -> None:
         """Take a stretch, turn by turn."""
         for name, shares in stretch.present.items():
-            self.memory = meet(self.memory, name, shares, stretch.ages[name])
-            self.tallies.setdefault(name, Tally(shares)).shares = shares
-            self.marks.setdefault(name, FIRST_HOME + len(self.marks))
+            if name not in self.marks:
+                self.memory = meet(self.memory, name, shares, stretch.ages[name])
+                self.tallies[name], self.marks[name] = Tally(shares), FIRST_HOME + len(self.marks)
         self.here = stretch.present
         self._note_trail(stretch)
         left = stretch.seconds
         while left > 0:
             shared = self._share(stretch)
-            lived, busy = self._turns(stretch, shared, left)
-            self._count(stretch, shared, lived, busy)
+            turn, lived, changes = self._turns(stretch, shared, left)
+            self._count(stretch, shared, lived, [d for d in DIRECTIONS if is_contended(turn, d, self.policy.busy)])
             left -= lived
-            self._settle(stretch, stretch.start + stretch.seconds - left)
+            self._settle(changes, stretch.start + stretch.seconds - left)
 
-    def _turns(self, stretch: Stretch, shared: _Shared, left: float) -> tuple[float, list[Direction]]:
-        """Live turns until a level changes or the stretch ends; return how long that was and which ways were contended.
+    def _turns(self, stretch: Stretch, shared: _Shared, left: float) -> tuple[Turn, float, list[_Change]]:
+        """Live turns until levels change or the stretch ends; return the last one, how long it took, and what changes.
 
         While rates stay, the memory does not depend on how time is cut: many turns without a change are taken as one,
         and halved until the turn is found that brings a change.
@@ -89,20 +93,21 @@ class _Street:
         while True:
             turn = _turn(stretch, shared, min(step, left - lived))
             after = advance(self.memory, turn, self.policy)
-            changes = any(True for _ in _changes(after, stretch.present, self.policy))
+            changes = list(_changes(after, stretch.present, self.policy))
             if changes and turn.seconds > self.turn:
                 step = self.turn * max(1, turn.seconds // self.turn // 2)
                 continue
             self.memory, lived = after, lived + turn.seconds
             if changes or lived >= left:
-                return lived, [d for d in DIRECTIONS if is_contended(turn, d, self.policy.busy)]
+                return turn, lived, changes
 
-    def _settle(self, stretch: Stretch, now: float) -> None:
+    def _settle(self, changes: Sequence[_Change], now: float) -> None:
         homes = dict(self.memory.homes)
-        for name, level, value in _changes(self.memory, stretch.present, self.policy):
+        for name, level, value in changes:
             homes[name] = replace(homes[name], level=level, since=self.memory.clock, ratio=value)
             self.tallies[name].changes.append((now, level))
-        self.memory = replace(self.memory, homes=homes)
+        if changes:
+            self.memory = replace(self.memory, homes=homes)
 
     def _share(self, stretch: Stretch) -> _Shared:
         levels = tuple(self.memory.homes[name].level for name in stretch.present)
@@ -174,7 +179,7 @@ def _turn(stretch: Stretch, shared: _Shared, seconds: float) -> Turn:
     return Turn(seconds, stretch.capacity, carried, total, shared.held, stretch.present)
 
 
-def _changes(memory: Memory, present: Iterable[str], policy: Policy) -> Iterator[tuple[str, int, float]]:
+def _changes(memory: Memory, present: Iterable[str], policy: Policy) -> Iterator[_Change]:
     for name in present if policy.level_above else ():
         past = memory.homes[name]
         # What was never charged has at most the newcomer term, which no threshold is below.
