@@ -15,6 +15,9 @@ from meshctl.share_table import Kind, Trial, kinds
 _WIDTH, _LEFT, _RIGHT = 720, 150, 600
 _ROW, _TOP, _CURVES = 30, 92, 210
 _MOST_KINDS = 12
+_GONE = 40
+"""A curve that ends so far from the right is of a home that left; its name stands where it ends."""
+
 _ROOM = 0.8
 """Beyond this part there is no room for words on the right."""
 
@@ -129,8 +132,12 @@ def _ratios(trial: Trial, shown: Sequence[Kind], top: float) -> Iterator[str]:
     for number, curve in enumerate(curves):
         points = " ".join(f"{x},{y}" for x, y in (at(*point) for point in curve))
         yield f'<g class="k{number % len(_LIGHT)}"><polyline class="line" points="{points}"/></g>'
-    ends = [(at(*curve[-1])[1] if curve else bottom, number) for number, curve in enumerate(curves)]
-    for y, number in _apart(ends, bottom):
+    ends = [(at(*curve[-1]), number) for number, curve in enumerate(curves) if curve]
+    for (x, y), number in ends:
+        if x < _RIGHT - _GONE:
+            yield f'<g class="k{number % len(_LIGHT)}">{_text(x + 6, y - 8, _name(shown[number]), "name")}</g>'
+    staying = [(y, number) for (x, y), number in ends if x >= _RIGHT - _GONE]
+    for y, number in _apart(staying, bottom):
         yield f'<g class="k{number % len(_LIGHT)}">{_text(_RIGHT + 8, y + 4, _name(shown[number]), "name")}</g>'
 
 

@@ -12,7 +12,7 @@ from meshctl.policy_words import without_memory
 from meshctl.quota.compare import compare
 from meshctl.quota.days import Home, Scenario, Stretch, Want, live, stretches
 from meshctl.quota.outcome import Outcome
-from meshctl.quota.simulate import simulate
+from meshctl.quota.simulate import _Street, simulate
 from meshctl.scenariofile import load_scenario, lots
 
 PLAIN = without_memory(Policy())
@@ -120,6 +120,16 @@ def test_two_shares_are_twice_a_slice_and_stand_at_the_same_ratio() -> None:
     assert flats.part == pytest.approx(flat.part, rel=0.01)
     assert flats.ratio == pytest.approx(flat.ratio, rel=0.01)
     assert [level for _, level in flats.changes] == [level for _, level in flat.changes] == [1]
+
+
+def test_levels_are_those_that_the_decision_on_the_wire_has() -> None:
+    lived = days("night", count=4)
+    street = _Street(lived[0].capacity, Policy(), 60.0)
+    for stretch in lived:
+        street.live(stretch)
+    levels = {street.marks[name]: past.level for name, past in street.memory.homes.items() if past.level}
+    assert set(levels.values()) == {2}
+    assert street._plan(lived[-1], 0).levels == levels
 
 
 def test_no_days_are_an_error() -> None:
