@@ -22,6 +22,15 @@ _CLASS = re.compile(
 )
 _RATE = re.compile(r"(\d+)([KMGT]?)bit")
 _INNER_QUANTUM = 8192
+"""Bytes. HTB asks for one and never uses it: only leaves take turns (net/sched/sch_htb.c)."""
+
+_BURST_MS, _LEAST_BURST = 10, 2 * 1514
+"""What may be sent at once: so much of the rate, and two frames at least.
+
+A timer that comes later than that loses what was due. Measured on two busy processors, a home beside 64 guests:
+68.9 to 70.0 % of the line with 2 ms, 69.6 to 70.2 % with 10; and 10 ms are too little to be felt in a share.
+"""
+
 _UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "G": 10**9, "T": 10**12}
 
 
@@ -169,8 +178,7 @@ def _leaf_class(verb: str, device: str, wanted: Leaf) -> str:
 def _class(
     verb: str, device: str, parent: int, number: int, rate: int, ceil: int, quantum: int = _INNER_QUANTUM
 ) -> str:
-    # Two milliseconds of the rate: enough for a late timer, too little to be felt in anybody's share.
-    burst, cburst = (max(3028, kbit * 125 // 500) for kbit in (rate, ceil))
+    burst, cburst = (max(_LEAST_BURST, kbit * _BURST_MS // 8) for kbit in (rate, ceil))
     above = f"{parent:x}" if parent else ""
     return (
         f"class {verb} dev {device} parent 1:{above} classid 1:{number:x} "

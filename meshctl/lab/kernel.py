@@ -69,9 +69,14 @@ def inside_net(member: str) -> Iterator[None]:
 
 def switch_offloads_off(device: str) -> None:
     """Have a device of this network namespace carry frames as a wire would: no GSO, TSO, GRO."""
+    switch_offloads(device, on=False)
+
+
+def switch_offloads(device: str, *, on: bool) -> None:
+    """Have a device of this network namespace carry frames one by one, or several as one: GSO, TSO, GRO."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as probe:
         for command in _OFFLOADS:
-            value = ctypes.create_string_buffer(struct.pack("II", command, 0))
+            value = ctypes.create_string_buffer(struct.pack("II", command, int(on)))
             request = struct.pack("16sP", device.encode(), ctypes.addressof(value))
             fcntl.ioctl(probe.fileno(), _SIOCETHTOOL, request.ljust(40, b"\0"))
 

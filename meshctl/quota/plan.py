@@ -24,7 +24,15 @@ UNKNOWN_KBIT = 8
 _IDLE_PART = 20
 """Leaves that nobody is known to use are assured one part in so many of the line, all together."""
 
-_FRAME, _MERGED, _QUANTUM_LIMIT = 1514, 8192, 65536
+_FRAME, _MERGED = 1514, 65536
+"""Bytes of the largest packet a queue may hold: a whole frame, and with offloads several as one.
+
+HTB gives each leaf a turn of its quantum, and one packet at least: with a quantum below the largest packet, what
+idle homes lend is shared by packets. Measured with offloads on and homes idle: 8 kB give Jain 0.72 among equals.
+"""
+
+_FRAMES_LIMIT, _MERGED_LIMIT = 65536, 8 * 65536
+"""Bytes of the largest quantum: with more, one home alone would have the line for too long."""
 
 
 @dataclass(frozen=True)
@@ -165,10 +173,10 @@ def _tree(
     home_rates = fill(capacity - pool, homes, policy.floor)
     guest_rates = dict.fromkeys(idle, each) if guests else fill(pool, dict.fromkeys(idle, 1.0), 1)
     guest_rates |= fill(max(0, pool - each * len(idle)), dict.fromkeys(guests, 1.0), 1)
-    base = _MERGED if merged else _FRAME
+    base, most = (_MERGED, _MERGED_LIMIT) if merged else (_FRAME, _FRAMES_LIMIT)
     lightest = min(homes.values(), default=1.0)
     leaves = {
-        mark: _leaf(mark, HOMES, rate, capacity, int(base * homes[mark] / lightest))
+        mark: _leaf(mark, HOMES, rate, capacity, min(most, int(base * homes[mark] / lightest)))
         for mark, rate in home_rates.items()
     }
     leaves |= {mark: _leaf(mark, GUEST_POOL, rate, capacity, base) for mark, rate in guest_rates.items()}
@@ -180,4 +188,4 @@ def _leaf(number: int, parent: int, rate: int, ceil: int, quantum: int) -> Leaf:
     # A fifth of a second of the assured rate, as frames: short enough to stay quick at the floor, and
     # never below what one TCP flow needs to fill the line when it is alone.
     waiting = rate * 125 // 5 // _FRAME
-    return Leaf(number, parent, max(rate, 1), ceil, min(quantum, _QUANTUM_LIMIT), min(max(waiting, 50), 250))
+    return Leaf(number, parent, max(rate, 1), ceil, quantum, min(max(waiting, 50), 250))

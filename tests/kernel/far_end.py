@@ -1,9 +1,13 @@
-"""The far end of a line: port 80 sends for ever, takes for ever, or says who asks. Run inside a namespace."""
+"""The far end of a line: port 80 sends for ever, takes for ever, or says who asks. Run inside a namespace.
+
+An argument names the congestion control that TCP uses here, in place of the machine's own choice.
+"""
 
 from __future__ import annotations
 
 import socket
 import socketserver
+import sys
 from contextlib import suppress
 
 _PIECE = bytes(65536)
@@ -32,9 +36,11 @@ class FarEnd(socketserver.ThreadingTCPServer):
     address_family = socket.AF_INET6
     allow_reuse_address = True
     daemon_threads = True
-    request_queue_size = 64
+    request_queue_size = 512
 
 
 if __name__ == "__main__":
     with FarEnd(("::", 80), Answer) as server:
+        if len(sys.argv) > 1:
+            server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, sys.argv[1].encode())
         server.serve_forever()

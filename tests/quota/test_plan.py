@@ -143,6 +143,16 @@ def test_quanta_follow_weights_and_stay_in_bounds() -> None:
     assert all(50 <= leaf.limit <= 250 for leaf in tree.leaves.values())
 
 
+def test_no_quantum_is_below_the_largest_packet_with_offloads() -> None:
+    households = {FIRST_HOME + n: Household(f"H{n}", n + 1, shares) for n, shares in enumerate((1, 4))}
+    people = crowd(2, 1)
+    here = Crowd(people, [d.mark for d in people], households)
+    plan = decide_for(here, None, Capacity(2.5e6, 2.5e6), POLICY, merged=True)
+    assert [plan.trees["down"].leaves[mark].quantum for mark in (FIRST_HOME, FIRST_HOME + 1, FIRST_GUEST)] == [
+        65536, 4 * 65536, 65536,
+    ]  # fmt: skip
+
+
 AT_OTHERS = {"10.44.4.7": FIRST_HOME, "2001:db8:4::7": FIRST_HOME, "10.44.4.8": FIRST_GUEST, "10.44.8.9": 0x55}
 
 
