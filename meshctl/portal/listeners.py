@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -124,6 +125,7 @@ class Listeners:
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a short queue is no fault
         self._map: dict[int, Any] = {}
         self._stopping = False
+        self._told = threading.Event()
         self._workers = ThreadedTaskDispatcher()
         self._workers.set_thread_count(WORKERS)
         self._captive_worker = ThreadedTaskDispatcher()
@@ -140,6 +142,8 @@ class Listeners:
         """Serve until `stop` is called, then finish what was begun, for two seconds or as long as the agent takes."""
         while not self._stopping:
             wasyncore.loop(timeout=1.0, use_poll=True, map=self._map, count=1)
+        # Whoever told it may not be through the trigger yet, which is closed below.
+        self._told.wait()
         for door in self._doors:
             door.accepting = False
         until = time.monotonic() + 2.0
@@ -152,8 +156,9 @@ class Listeners:
     def stop(self) -> None:
         """Make `run` return. May be called from a signal or another thread."""
         if not self._stopping:
-            self._doors[0].pull_trigger()  # first: once told, the loop may close its end at any moment
             self._stopping = True
+            self._doors[0].pull_trigger()
+            self._told.set()
 
     def _is_working(self) -> bool:
         return any(

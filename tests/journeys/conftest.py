@@ -116,6 +116,24 @@ class Street:
             time.sleep(0.05)
         return time.monotonic() - began
 
+    def kill(self, node: str, *services: str) -> None:
+        """Send SIGKILL to services; one that is just about to start again is waited for."""
+        for service in services:
+            self.until(partial(self._runs, node, service))
+            self.lab.kill(node, service)
+
+    def _runs(self, node: str, service: str) -> bool:
+        return any(one["name"] == service and one["pid"] for one in self.lab.member(node)["services"])
+
+    def turns(self, count: int = 1, *, on: str = NODE) -> None:
+        """Wait until a node's agent has made so many whole turns more.
+
+        After one, what flew before is in the node's ledger, and its kernel is as it should be. In turns and
+        not in seconds: a turn begins late on a busy machine.
+        """
+        was = int(self.ask("status", on=on)["ticks"])
+        self.until(lambda: not was <= self.ask("status", on=on)["ticks"] < was + count, 20 * count)
+
     def meets_all(self, name: str) -> bool:
         """Whether a node reaches every other one and shares their key of the day."""
         mesh = self.ask("status", on=name)["mesh"]

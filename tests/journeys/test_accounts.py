@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.journeys.conftest import NODE, SITE4, SITE6, TICK, Street
+from tests.journeys.conftest import NODE, SITE4, SITE6, Street
 
 _CLASS = re.compile(
     r"class htb 1:([0-9a-f]+) .*?\n Sent (\d+) bytes (\d+) pkt \(dropped (\d+),.*?\n backlog \S+ (\d+)p", re.S
@@ -29,7 +29,7 @@ def test_the_ledger_is_within_one_per_cent_of_the_phones_own_count(street: Stree
             )
             assert code == 0, out
     counted = street.counter("p-1", side) - before
-    time.sleep(2 * TICK)
+    street.turns()
 
     assert street.carried(handle, direction) - written == pytest.approx(counted, rel=0.01)
 
@@ -59,11 +59,11 @@ def test_a_killed_process_costs_nobody_the_line_and_nothing_is_counted_twice(str
     loading.start()
     for _ in range(2):
         time.sleep(0.6)
-        street.lab.kill(NODE, service)
+        street.kill(NODE, service)
     loading.join()
     counted = street.counter("p-3") - before
     street.lab.wait_ready()
-    time.sleep(2 * TICK)
+    street.turns()
 
     assert told == [f"200 {size}"]
     assert street.carried(handle) - written == pytest.approx(counted, rel=0.01)
@@ -84,10 +84,10 @@ def test_a_killed_process_costs_nobody_the_line_and_nothing_is_counted_twice(str
 def test_damage_by_hand_is_repaired_within_one_tick_with_the_ledger_intact(street: Street, damage: str) -> None:
     handle = street.home("p-4")
     assert street.fetch("p-4", f"http://{SITE4}/bytes/500000") == "200 500000"
-    time.sleep(2 * TICK)
+    street.turns()
     written, repairs = street.carried(handle), street.ask("status")["repairs"]
     street.run(NODE, *damage.split(), check=True)
-    time.sleep(TICK + 0.5)
+    street.turns()
 
     assert street.ask("status")["repairs"] > repairs
     assert street.fetch("p-4", f"http://{SITE4}/bytes/1000") == "200 1000"

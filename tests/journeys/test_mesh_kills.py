@@ -20,8 +20,7 @@ def test_a_download_behind_a_gateway_goes_on_while_its_processes_are_killed(ring
         words = ("meshctl.lab.story.load", "o-2", "--size", str(SIZE), "--to", SITE4)
         load = side.submit(ring.lab.module, *words)
         ring.until(lambda: ring.counter("o-2") - before > 500_000)
-        for service in services:
-            ring.lab.kill("elm", service)
+        ring.kill("elm", *services)
         found = load.result()
     assert found["phones"]["o-2"]["whole"], found
     ring.lab.wait_ready()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import SITE4, TICK, Street
+from tests.journeys.conftest import SITE4, Street
 
 SIZE = 15_000_000
 """Bytes: six seconds of the whole line."""
@@ -60,7 +60,7 @@ def test_a_download_goes_on_when_the_link_that_it_uses_is_cut(ring: Street, *, s
         ring.until(lambda: ring.fetch("o-2", f"http://{SITE4}/generate_204") != "-28", 20)
     ring.lab.heal_link("elm", "oak")
     counted = ring.counter("o-1") - before
-    time.sleep(2 * TICK)
+    ring.turns()
     found = sums(ring)
 
     assert told == [f"200 {SIZE}"]
@@ -85,7 +85,7 @@ def test_a_node_that_loses_its_power_in_a_download_costs_the_others_nothing(ring
     with downloading(ring, "a-1") as told, downloading(ring, "o-1") as torn:
         gone = ring.counter("o-1") - at_oak
         ring.lab.power_off("oak")
-    time.sleep(2 * TICK)
+    ring.turns()
     assert told == [f"200 {SIZE}"]
     counted = ring.counter("a-1") - before
     assert 0.99 * counted <= ring.carried(handle) - written <= 1.03 * counted
@@ -108,7 +108,7 @@ def test_a_node_that_loses_its_power_in_a_download_costs_the_others_nothing(ring
 def test_a_gateway_that_loses_its_power_goes_on_with_its_ledger(ring: Street) -> None:
     handle = ring.home("o-1")
     assert ring.fetch("o-1", f"http://{SITE4}/bytes/2000000") == "200 2000000"
-    time.sleep(2 * TICK)
+    ring.turns()
     before = ring.carried(handle)
     ring.lab.power_off("elm")
     ring.lab.power_on("elm")
@@ -117,7 +117,7 @@ def test_a_gateway_that_loses_its_power_goes_on_with_its_ledger(ring: Street) ->
     ring.until(lambda: ring.is_announced("o-1"), 20)
     before = ring.carried(handle)
     assert ring.fetch("o-1", f"http://{SITE4}/bytes/1000000") == "200 1000000"
-    time.sleep(2 * TICK)
+    ring.turns()
     assert ring.carried(handle) - before == pytest.approx(1_046_000, rel=0.03)
 
 
