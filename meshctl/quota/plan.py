@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -166,8 +167,9 @@ def _tree(
     capacity: int, parts: tuple[Mapping[int, float], list[int], list[int]], policy: Policy, *, merged: bool
 ) -> Tree:
     homes, guests, idle = parts
-    floors = min(policy.floor * len(homes), capacity)
-    pool = guest_pool(capacity, len(guests), sum(homes.values()), policy.floor, policy.guest_share, floors)
+    # Where floors do not fit, all guests together have what one home has: no less, or they would have nothing.
+    floors = min(policy.floor * len(homes), capacity * len(homes) // (len(homes) + bool(guests)) if homes else 0)
+    pool = guest_pool(capacity, len(guests), math.fsum(homes.values()), policy.floor, policy.guest_share, floors)
     each = max(1, min(UNKNOWN_KBIT, max(UNKNOWN_KBIT, capacity // _IDLE_PART) // len(idle)))
     pool = min(max(pool, each * len(idle) + len(guests)), capacity - 1)
     home_rates = fill(capacity - pool, homes, policy.floor)

@@ -67,7 +67,7 @@ def fill(total: int, weights: Mapping[int, float], floor: int) -> dict[int, int]
     exact: dict[int, float] = {}
     free, rest = dict(weights), float(total)
     while True:
-        unit = rest / sum(free.values())
+        unit = rest / math.fsum(free.values())  # exact, so that the order of the homes does not round otherwise
         low = [key for key, weight in free.items() if weight * unit < floor]
         if not low:
             exact.update({key: weight * unit for key, weight in free.items()})

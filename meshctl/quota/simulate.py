@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from meshctl.model import DIRECTIONS, Capacity, Device, Direction, Household, Policy
 from meshctl.quota.days import HOUR, Stretch
 from meshctl.quota.outcome import Amounts, Outcome, Tally, nothing
-from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME, GUEST_POOL, HOMES, Crowd, Plan, Tree, decide
-from meshctl.quota.share import level_of, max_min
+from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME, Crowd, Plan, decide
+from meshctl.quota.predict import allocate
+from meshctl.quota.share import level_of
 from meshctl.quota.usage import Memory, Turn, advance, begin, is_contended, meet, ratio
 
 TRAIL = 6 * HOUR
@@ -121,16 +122,16 @@ class _Street:
         for d in DIRECTIONS:
             wants, asking = stretch.wants[d], stretch.guests[d]
             tree = self.plans[key].trees[d]
-            got = allocate(tree, stretch.capacity.of(d), self._by_mark(wants, asking))
-            homes[d] = {name: got[self.marks[name]] for name in wants}
-            away[d] = sum(got[FIRST_GUEST + n] for n in range(guests))
+            got = allocate(tree, self._by_mark(wants, asking))
+            homes[d] = {name: 125 * got[self.marks[name]] for name in wants}
+            away[d] = 125 * sum(got[FIRST_GUEST + n] for n in range(guests))
             short = sum(1 for name, want in wants.items() if homes[d][name] < want * (1 - 1e-9))
             held[d] = short + (away[d] < sum(asking) * (1 - 1e-9))
         return _Shared(homes, away, held)
 
     def _by_mark(self, wants: Mapping[str, float], asking: Sequence[float]) -> dict[int, float]:
-        asks = {self.marks[name]: want for name, want in wants.items()}
-        return asks | {FIRST_GUEST + n: want for n, want in enumerate(asking)}
+        asks = {self.marks[name]: want / 125 for name, want in wants.items()}
+        return asks | {FIRST_GUEST + n: want / 125 for n, want in enumerate(asking)}
 
     def _plan(self, stretch: Stretch, guests: int) -> Plan:
         present = {self.marks[name]: Household(name, self.marks[name], n) for name, n in stretch.present.items()}
@@ -188,16 +189,3 @@ def _changes(memory: Memory, present: Iterable[str], policy: Policy) -> Iterator
             level = level_of(value, past.level, policy)
             if level != past.level:
                 yield name, level, value
-
-
-def allocate(tree: Tree, capacity: float, wants: Mapping[int, float]) -> dict[int, float]:
-    """Return what a tree's leaves get (bytes/s) of what they ask for: max-min by rate, between the parents first."""
-    pools: dict[int, dict[int, float]] = {HOMES: {}, GUEST_POOL: {}}
-    for mark, want in wants.items():
-        pools[tree.leaves[mark].parent][mark] = want
-    asks = {parent: sum(asking.values()) for parent, asking in pools.items()}
-    parts = max_min(capacity, asks, {HOMES: float(tree.homes), GUEST_POOL: float(tree.guests)})
-    got: dict[int, float] = {}
-    for parent, asking in pools.items():
-        got |= max_min(parts[parent], asking, {mark: float(tree.leaves[mark].rate) for mark in asking})
-    return got

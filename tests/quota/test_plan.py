@@ -24,6 +24,7 @@ from meshctl.quota.plan import (
     stranger_mark,
 )
 from meshctl.quota.plan import decide as decide_for
+from meshctl.quota.usage import Filled, Memory, Past
 
 POLICY = Policy()
 NOBODY: dict[str, int] = {}
@@ -134,6 +135,30 @@ def test_a_node_without_a_line_shapes_nothing() -> None:
 def test_one_home_more_never_gives_another_more() -> None:
     before = [plan_of(homes, 2, 20_000).trees["down"].leaves[FIRST_HOME].rate for homes in range(1, 60)]
     assert before == sorted(before, reverse=True)
+
+
+@pytest.mark.parametrize("guests", [1, 3, 64])
+def test_guests_together_have_what_one_home_has_where_floors_do_not_fit(guests: int) -> None:
+    tree = plan_of(300, guests, 50_000).trees["down"]
+    assert tree.floor == 50_000 // 301
+    assert tree.guests >= tree.floor
+    assert plan_of(195, 0, 50_000).trees["down"].floor == 256
+
+
+def test_weights_that_are_no_binary_fractions_add_up_in_any_order() -> None:
+    policy = Policy(newcomer=0, level_above=(1.2, 1.3, 1.4), level_weight=(1.0, 0.7, 0.35, 0.15))
+    past = {f"H{n:03d}": Past(0.0, 1.0, 1.0, down=(0.0, 0.0, 1.25, 1.35)[n]) for n in range(4)}
+    memory = Memory(1.0, Filled(1.0, 1.0), Filled(1.0, 1.0), past)
+
+    def parents(handles: list[str], kbit: int) -> tuple[int, int]:
+        people = [device(n, mark) for n, mark in enumerate([*range(FIRST_HOME, FIRST_HOME + 4), FIRST_GUEST])]
+        homes = {FIRST_HOME + n: Household(handle, n + 1) for n, handle in enumerate(handles)}
+        here = Crowd(people, [d.mark for d in people], homes)
+        tree = decide_for(here, memory, Capacity(kbit * 125.0, 1e6), policy).trees["down"]
+        return tree.homes, tree.guests
+
+    for kbit in range(2025, 8100, 81):  # by one rounding the guest's part is a whole number, by another less
+        assert parents(list(past), kbit) == parents(list(past)[::-1], kbit)
 
 
 def test_quanta_follow_weights_and_stay_in_bounds() -> None:
