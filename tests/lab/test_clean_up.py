@@ -120,7 +120,7 @@ def test_what_cannot_start_is_told_with_its_log_and_leaves_nothing(small: Path, 
     argv = [sys.executable, "-m", "meshctl", "lab", "up", "--name", name, "--topology", str(file)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "policy.tick_seconds: 2000 is out of bounds" in done.stderr
+    assert "policy.tick_seconds: 2000 is outside the charter's bounds" in done.stderr
     place = places.place_of(name)
     assert not place.folder.exists()
     assert not places.lives(place)
