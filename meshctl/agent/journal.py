@@ -9,7 +9,7 @@ from nacl.signing import SigningKey
 
 from meshctl import __version__
 from meshctl.agent.files import write_whole
-from meshctl.agent.health import examine
+from meshctl.agent.health import examine, floor
 from meshctl.agent.health.babel import Surroundings
 from meshctl.agent.pauses import COUNTED
 from meshctl.agent.store import Entry, Store
@@ -56,7 +56,12 @@ class Journal:
             homes=plan.homes,
             guests=plan.guests,
             repairs=tally.repairs,
-            facts={**examine(self._config), **_hazard_facts(hazards), **more},
+            facts={
+                **examine(self._config),
+                "floor": floor.judge(plan, self._config.policy),
+                **_hazard_facts(hazards),
+                **more,
+            },
             lines=self._lines(),
             links=around.links,
             gateway=around.gateway,

@@ -7,7 +7,7 @@ people.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from meshctl import __version__
@@ -25,6 +25,7 @@ from meshctl.agent.views import Views
 from meshctl.agent.why_verb import Why
 from meshctl.config import Config
 from meshctl.model import DIRECTIONS, Device, Direction
+from meshctl.quota.floors import shortfalls
 
 HOUR = 3600.0
 
@@ -212,6 +213,8 @@ class Verbs:
             "use": {
                 d: {"busy": round(use.busy, 3), "fairness": use.fairness} for d, use in self._turns.accounts.use.items()
             },
+            "floor_kbit": self._config.policy.floor,
+            "below_floor": [asdict(short) for short in shortfalls(plan, self._config.policy)],
             "ledger": {d: _sum(self._store.ledger(), d) for d in DIRECTIONS},
             "mesh": self._mesh.status() if self._mesh else None,
         }

@@ -153,6 +153,10 @@ _FACTS = {
     "heat": ("is too hot", "Move the board out of the sun, or give its box a vent."),
     "power": ("has too weak a power supply", "Use the supply that belongs to the board, with a short cable."),
     "uplink": ("has lost its line", "Check the cable, then the line's modem, then call the provider."),
+    "floor": (
+        "cannot assure everybody the floor",
+        "Nothing is broken: all floors are scaled down alike. A faster line or a second gateway would mend it.",
+    ),
     "babel": (
         "does not hear its babeld",
         "Start babeld on the node and read its log; its links are not known until then.",

@@ -40,13 +40,13 @@ def open_wishes(terrace: Terrace, wishes: Iterable[Wish]) -> list[Flow]:
 
 def measure(terrace: Terrace, wishes: Sequence[Wish], seconds: float, warmup: float = 1.0) -> Got:
     """Run these flows on an empty line and return what each device got over the window after the warm-up."""
+    terrace.settle()
     traffic = Traffic(open_wishes(terrace, wishes))
     try:
         traffic.run(warmup)
         return watch(terrace, wishes, lambda: traffic.run(seconds))
     finally:
         traffic.close()
-        terrace.settle()
 
 
 def watch(terrace: Terrace, wishes: Iterable[Wish], act: Callable[[], object]) -> Got:
