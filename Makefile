@@ -3,6 +3,10 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 JAIL := $(PYTHON) -m meshctl.lab.jail --
 
+# What measures time has the machine to itself; the rest runs two at a time.
+SIDE_BY_SIDE := tests/test_*.py tests/quota tests/commons tests/agent tests/portal tests/hub
+ALONE := tests/kernel tests/lab
+
 .PHONY: menu demo test lint test-journeys test-deploy bench docs-figures check lock clean
 
 menu: ## print this menu
@@ -15,7 +19,8 @@ demo: ## three nodes and their phones tell what they can stand; stays until Ctrl
 test: ## lint, types, rooms, then every quick test, on the real kernel in namespaces of its own
 	@tools/setup test
 	@$(MAKE) --no-print-directory lint
-	@$(JAIL) $(PYTHON) -m pytest $(if $(ONLY),$(ONLY),)
+	@$(JAIL) $(PYTHON) -m pytest $(or $(ONLY),-n 2 --dist worksteal $(SIDE_BY_SIDE))
+	@$(if $(ONLY),,$(JAIL) $(PYTHON) -m pytest $(ALONE))
 
 lint: ## ruff, mypy strict, import contracts
 	@$(PYTHON) -m ruff check .
