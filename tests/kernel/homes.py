@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from meshctl.config import Config
+from meshctl.lists import Member
 from meshctl.model import Device, Household
 from meshctl.quota.usage import Filled, Memory, Past, begin
 from tests.kernel.agents import GATEWAY, Agent
@@ -15,9 +16,9 @@ def hardware(number: int) -> str:
     return f"02:00:00:00:{number >> 8:02x}:{number & 0xFF:02x}"
 
 
-def address(number: int, family: int) -> str:
-    """Return the address of a device in that family, 4 or 6."""
-    network = GATEWAY.interface4.network if family == 4 else GATEWAY.interface6.network
+def address(number: int, family: int, node: Member = GATEWAY) -> str:
+    """Return the address of a device in that family, 4 or 6, in the prefixes of its node."""
+    network = node.interface4.network if family == 4 else node.interface6.network
     return str(network.network_address + 0x10 + number)
 
 

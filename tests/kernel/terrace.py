@@ -26,37 +26,20 @@ from meshctl.agent.memory import Written
 from meshctl.config import Access, Config, Line, Mesh, Node, Shaping
 from meshctl.lab.kernel import inside_net, ip, switch_offloads, write_sysctl
 from meshctl.model import Direction, Policy
-from tests.kernel.agents import COMMUNITY, GATEWAY, Agent
+from tests.kernel.agents import ACCESS, COMMUNITY, GATEWAY, ROSTER, Agent
+from tests.kernel.counting import CAME, FIRST_PORT, OWN
 from tests.kernel.homes import address, handle, hardware, past_of
 from tests.kernel.street import ROOT, SITE4, SITE6, until
 
 DEVICES = 300
-FIRST_PORT = 10_000
-"""The far end knows a device by the port that it talks to: this many and its number."""
+FAR = (1, 2)
+"""Numbers of the devices behind the other node; nobody has joined them here."""
 
 FRAME, ETHERNET, TCP_HEADER = 1514, 14, 32
 """Bytes: a full frame, and of each the headers; TCP's has timestamps (RFC 7323)."""
 
 CONGESTION = b"cubic"
 """What most machines use (RFC 9438), whatever this one does."""
-
-_CAME = f"""table inet came {{
-	set up {{
-		type inet_service
-		flags dynamic
-		size 65535
-		counter
-	}}
-	chain first {{
-		type filter hook prerouting priority raw; policy accept;
-		th dport {FIRST_PORT}-{FIRST_PORT + 9999} update @up {{ th dport }}
-	}}
-	chain second {{
-		type nat hook prerouting priority dstnat; policy accept;
-		tcp dport {FIRST_PORT}-{FIRST_PORT + 9999} redirect to :80
-	}}
-}}
-"""
 
 
 @dataclass(frozen=True)
@@ -113,8 +96,10 @@ class Terrace:
         for side, device, other in (("gate", "wan0", "isp"), ("gate", "lan0", "homes"), ("gate", "mesh0", "far")):
             self._cable(side, device, other)
         self._gateway()
+        self._far()
         self._devices()
-        self._run("isp", "nft", "-f", "-", text=_CAME)
+        self._run("isp", "nft", "-f", "-", text=CAME)
+        self._run("gate", "nft", "-f", "-", text=OWN)
 
     def _cable(self, left: str, device: str, right: str) -> None:
         ip([f"link add {device} netns {self.at(left)} type veth peer name eth0 netns {self.at(right)}"])
@@ -140,6 +125,21 @@ class Terrace:
                 )
         ip(lines, self.at("gate"))
 
+    def _far(self) -> None:
+        """Lead to another node's prefixes, and give two addresses in each to what stands there."""
+        four, six, end = ACCESS.interface4, ACCESS.interface6, _end("mesh0", 2)
+        lines = [f"neigh replace {way} lladdr {end} dev mesh0 nud permanent" for way in (four.ip, "fe80::2")]
+        lines.append(f"route add {four.network} via {four.ip} dev mesh0 onlink")
+        ip([*lines, f"route add {six.network} via fe80::2 dev mesh0"], self.at("gate"))
+        lines = []
+        for way in (GATEWAY.interface4.ip, "fe80::1"):
+            lines.append(f"neigh replace {way} lladdr {_end('mesh0', 1)} dev eth0 nud permanent")
+            lines.append(f"route add default via {way} dev eth0 onlink")
+        for number in FAR:
+            lines += [f"addr add {address(number, 4, ACCESS)}/32 dev lo"]
+            lines += [f"addr add {address(number, 6, ACCESS)}/128 dev lo nodad"]
+        ip(lines, self.at("far"))
+
     def _devices(self) -> None:
         lines: list[str] = []
         for number in range(1, DEVICES + 1):
@@ -157,9 +157,9 @@ class Terrace:
         whole = ["ip", "netns", "exec", self.at(name), *words]
         return subprocess.run(whole, input=text, capture_output=True, text=True, check=True, timeout=30).stdout
 
-    def at_gate(self, words: str) -> str:
-        """Run a program at the gateway and return what it printed."""
-        return self._run("gate", *words.split())
+    def at_gate(self, words: str, text: str = "") -> str:
+        """Run a program at the gateway, with that input, and return what it printed."""
+        return self._run("gate", *words.split(), text=text)
 
     def offloads(self, *, on: bool) -> None:
         """Have every cable carry frames as a wire would, or several as one (GSO, TSO, GRO)."""
@@ -206,6 +206,7 @@ class Terrace:
         mbit: float,
         *,
         meshed: bool = False,
+        started: bool = True,
         levels: Mapping[int, int] | None = None,
         policy: Policy | None = None,
     ) -> Agent:
@@ -231,8 +232,11 @@ class Terrace:
             if levels:
                 written = Written(agent.store.current_boot(), agent.clock.read().monotonic, None)
                 memory.write(agent.store.connection, "isp", None, past_of(config, levels), written)
+        if meshed:
+            agent.enter(ROSTER)
         agent.turns.merged = agent.do(lambda: offloads(frame_devices(config)))
-        agent.do(agent.turns.start)
+        if started:
+            agent.do(agent.turns.start)
         return agent
 
     def dismiss(self) -> None:
