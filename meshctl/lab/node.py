@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from meshctl.lab import kernel
@@ -99,10 +100,7 @@ class Node:
         )
 
     def boot(self) -> None:
-        """Make what is in RAM, and set the kernel's figures. Raises `LabError` where one is refused.
-
-        Every device is there by now.
-        """
+        """Make what is in RAM. Every device is there by now; nothing is forwarded before the agent is ready."""
         users = self.launcher.privileges.users
         (self.run / "watch").mkdir(parents=True)
         (self.run / "dnsmasq.leases").touch()
@@ -114,7 +112,9 @@ class Node:
         ):
             os.chown(path, users[role], users[group])
             path.chmod(mode)
-        self._set_sysctls()
+        with kernel.inside_net(self.name):
+            # A new namespace has what the machine's own has.
+            kernel.write_sysctl("net.ipv4.ip_forward", "0")
         self.powered = True
 
     def crash(self) -> None:
@@ -131,7 +131,7 @@ class Node:
         node, hub = str(ETC / "meshctl.toml"), str(ETC / "hub.toml")
         specs = [
             *([self._plain("babeld", environment, "babeld", "-c", f"{ETC}/babeld.conf")] if self.devices else []),
-            self._spec("agent", node, environment, (("agent", self._agent_socket()),)),
+            replace(self._spec("agent", node, environment, (("agent", self._agent_socket()),)), then=self._set_sysctls),
             self._plain("dnsmasq", environment, *self.launcher.dnsmasq(), f"--conf-file={ETC}/dnsmasq.conf"),
             self._spec("watch", node, self.launcher.environment(str(self.run / "watch"))),
             self._spec("portal", node, environment, self._tcp(("portal", PORTAL_PORT), ("captive", CAPTIVE_PORT))),
@@ -167,6 +167,10 @@ class Node:
         return kernel.run(argv, environment=self.launcher.environment())
 
     def _set_sysctls(self) -> None:
+        """Set the kernel's figures, forwarding among them: as on a board, once the firewall stands.
+
+        Raises `LabError` where one is refused.
+        """
         with kernel.inside_net(self.name):
             for line in self._sysctls.splitlines():
                 key, equals, value = line.partition("=")

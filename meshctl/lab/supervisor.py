@@ -29,7 +29,8 @@ class Spec:
     """One service. ``notify`` means that it says READY=1 itself; without, it is ready once started.
 
     ``sockets`` are listening sockets with names, passed as sd_listen_fds(3) says; they stay open
-    here, so connections wait while the service restarts.
+    here, so connections wait while the service restarts. ``then`` is done whenever it has said that it
+    is ready, as ExecStartPost= of systemd.service(5).
     """
 
     member: str
@@ -38,6 +39,7 @@ class Spec:
     environment: Mapping[str, str] = field(default_factory=dict)
     notify: bool = False
     sockets: tuple[tuple[str, socket.socket], ...] = ()
+    then: Callable[[], None] | None = None
 
     @property
     def label(self) -> str:
@@ -214,6 +216,8 @@ class Supervisor:
         assert service.channel is not None
         words = service.channel.recv(4096).decode(errors="replace").splitlines()
         if "READY=1" in words and service.state == "starting":
+            if service.spec.then is not None:
+                service.spec.then()
             service.state = "ready"
 
     def _log(self, service: Service, reader: int) -> None:

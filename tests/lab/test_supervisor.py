@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,18 @@ def test_a_service_is_ready_when_it_says_so_and_its_pid_is_its_own(
     assert service.state == "starting"
     turn_until(supervisor, lambda: service.is_up)
     assert answer(supervisor, listener) == service.pid
+
+
+def test_what_follows_is_done_at_every_start_before_a_service_counts_as_ready(
+    supervisor: Supervisor, listener: socket.socket
+) -> None:
+    states: list[str] = []
+    spec = Spec("elm", "standin", STANDIN, ENVIRONMENT, notify=True, sockets=(("first", listener),))
+    service = supervisor.add(replace(spec, then=lambda: states.append(service.state)))
+    turn_until(supervisor, lambda: service.is_up)
+    supervisor.kill("elm", "standin", signal.SIGKILL)
+    turn_until(supervisor, lambda: len(states) == 2 and service.is_up)
+    assert states == ["starting", "starting"]
 
 
 def test_a_killed_service_is_back_and_a_connection_made_meanwhile_is_answered(
