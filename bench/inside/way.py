@@ -14,7 +14,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TypeVar
 
 from meshctl.lab.kernel import inside_net, ip, switch_offloads_off, write_sysctl
@@ -99,13 +99,14 @@ class Stream:
             thread.start()
 
     def burst(self, seconds: float) -> float:
-        """Let it flow for that long; return Mbit/s of payload that came through."""
+        """Let it flow for that long, then rest as long; return Mbit/s of payload that came through."""
         self._flows.set()
         time.sleep(_SETTLE)
         began, before = time.perf_counter(), self._got
         time.sleep(seconds - _SETTLE)
         rate = (self._got - before) * 8 / (time.perf_counter() - began) / 1e6
         self._flows.clear()
+        time.sleep(seconds)
         return rate
 
     def close(self) -> None:
@@ -117,16 +118,23 @@ class Stream:
         self._threads[1].join()
 
     def _send(self) -> None:
-        os.sched_setaffinity(0, _cores()[:1])
+        _take(_cores()[0])
         piece = bytes(_PIECE)
         while self._flows.wait() and not self._over:
             self._sender.send(piece)
 
     def _receive(self) -> None:
-        os.sched_setaffinity(0, _cores()[-1:])
+        _take(_cores()[-1])
         buffer = bytearray(_BUFFER)
         while count := self._receiver.recv_into(buffer):
             self._got += count
+
+
+def _take(core: int) -> None:
+    """Have this thread run on one core; before all others there, if this user may: they have it between bursts."""
+    os.sched_setaffinity(0, {core})
+    with suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 
 
 def _cores() -> list[int]:

@@ -1,25 +1,28 @@
 """Pure text for nft(8): what the listing of `inet meshctl` says, and the batch from there to a plan.
 
-A device is one element of `member`, an address behind another node one of `announced4` or
-`announced6`, a share one of `class_down` and `class_up`. The rules themselves are in `ruleset`.
+A device is one element of `member`, an address behind another node one of `announced4` or `announced6`,
+a share one of `class`, and where there is a line a device with its mark one of `sender`. The rules
+themselves are in `ruleset`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from meshctl.agent.named import NAMES, TABLE
-from meshctl.model import DIRECTIONS, Device
-from meshctl.quota.plan import Plan, Tree
+from meshctl.quota.plan import FIRST_HOME, Plan
 
 _CHUNK = 400
 _BATCH = 65536
 """Elements in one statement, and characters in one transaction."""
-_OURS = {"member", "announced4", "announced6", "class_down", "class_up", "seen4", "seen6"}
+_OURS = {"member", "announced4", "announced6", "sender", "class", "seen4", "seen6"}
+
+_Key = TypeVar("_Key")
+_Timed = TypeVar("_Timed", "Element", "Sender")
 
 
 @dataclass(frozen=True)
@@ -31,19 +34,27 @@ class Element:
 
 
 @dataclass(frozen=True)
+class Sender:
+    """The class of what a device sends in connections of its mark; ``expires`` as above."""
+
+    number: str
+    expires: float | None
+
+
+@dataclass(frozen=True)
 class TableState:
     """What the kernel says of our table. ``rules`` is a digest of its rules with the sets they name, empty without one.
 
-    ``announced`` maps addresses behind other nodes to their marks. ``classes`` maps direction to the
-    class map's elements, ``packets`` to packets counted there by mark; ``seen`` are the hardware
-    addresses, with their addresses, that opened connections lately.
+    ``announced`` maps addresses behind other nodes to their marks, ``classes`` marks to classes, ``senders``
+    a device and its mark to a class; ``seen`` are the hardware addresses, with their addresses, that opened
+    connections lately.
     """
 
     rules: str = ""
     members: Mapping[str, Element] = field(default_factory=dict)
     announced: Mapping[str, int] = field(default_factory=dict)
-    classes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
-    packets: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    classes: Mapping[int, str] = field(default_factory=dict)
+    senders: Mapping[tuple[str, int], Sender] = field(default_factory=dict)
     seen: Mapping[str, frozenset[str]] = field(default_factory=dict)
     flowtables: int = 0
 
@@ -68,30 +79,20 @@ def read_listing(listing: str) -> TableState:
     digest.update(json.dumps(fixed).encode())
     if not found.keys() >= _OURS:
         return TableState()
-    classes = {d: {mark: number for mark, number, _ in _class_elements(found[f"class_{d}"])} for d in ("down", "up")}
-    packets = {d: {mark: count for mark, _, count in _class_elements(found[f"class_{d}"])} for d in ("down", "up")}
-    members = dict(_member_elements(found["member"]))
+    members = {key: Element(mark, expires) for key, mark, expires in _timed(found["member"])}
+    senders = {tuple(key["concat"]): Sender(number, expires) for key, number, expires in _timed(found["sender"])}
     announced = dict([*found["announced4"], *found["announced6"]])
     seen = _seen([*found["seen4"], *found["seen6"]])
-    return TableState(digest.hexdigest(), members, announced, classes, packets, seen, flowtables)
+    return TableState(digest.hexdigest(), members, announced, dict(found["class"]), senders, seen, flowtables)
 
 
-def _member_elements(elements: Iterable[Any]) -> Iterator[tuple[str, Element]]:
-    for key, mark in elements:
-        if isinstance(key, dict):
+def _timed(elements: Iterable[Any]) -> Iterator[tuple[Any, Any, float | None]]:
+    for key, value in elements:
+        if isinstance(key, dict) and "elem" in key:
             element = key["elem"]
-            yield element["val"], Element(mark, element.get("expires"))
+            yield element["val"], value, element.get("expires")
         else:
-            yield key, Element(mark, None)
-
-
-def _class_elements(elements: Iterable[Any]) -> Iterator[tuple[int, str, int]]:
-    for key, number in elements:
-        if isinstance(key, dict):
-            element = key["elem"]
-            yield element["val"], number, element.get("counter", {}).get("packets", 0)
-        else:
-            yield key, number, 0
+            yield key, value, None
 
 
 def _seen(elements: Iterable[Any]) -> dict[str, frozenset[str]]:
@@ -106,12 +107,8 @@ def _seen(elements: Iterable[Any]) -> dict[str, frozenset[str]]:
 
 def expected(rules: str, plan: Plan, clock: float) -> TableState:
     """Return what the listing will say once ``plan`` is in place."""
-    members = {
-        hardware: Element(device.mark, None if device.until is None else device.until - clock)
-        for hardware, device in plan.members.items()
-    }
-    classes: dict[str, Mapping[int, str]] = {d: _wanted_classes(tree) for d, tree in plan.trees.items()}
-    return TableState(rules, members, plan.announced, classes)
+    members, senders = _wanted(plan, clock)
+    return TableState(rules, members, plan.announced, _wanted_classes(plan), senders)
 
 
 def difference(now: TableState, plan: Plan, clock: float) -> list[str]:
@@ -120,26 +117,45 @@ def difference(now: TableState, plan: Plan, clock: float) -> list[str]:
     ``clock`` is the monotonic time of this decision. An element's time to live is set when it is
     made; it is made anew only when its mark changed or its end moved by more than a minute.
     """
-    gone: list[str] = []
-    new: list[str] = []
-    for hardware, element in now.members.items():
-        device = plan.members.get(hardware)
-        if device is None or not _same(element, device, clock):
-            gone.append(hardware)
-    for hardware, device in plan.members.items():
-        if hardware not in now.members or not _same(now.members[hardware], device, clock):
-            new.append(_member(device, clock))
-    batch = [*_statements("delete", "member", gone)]
-    later: list[str] = []
-    for direction in DIRECTIONS:
-        wanted = _wanted_classes(plan.trees[direction]) if direction in plan.trees else {}
-        actual = now.classes.get(direction, {})
-        stale = [str(mark) for mark, number in actual.items() if wanted.get(mark) != number]
-        fresh = [f"{mark} : {number}" for mark, number in wanted.items() if actual.get(mark) != number]
-        batch += _statements("delete", f"class_{direction}", stale)
-        later += _statements("add", f"class_{direction}", fresh)
+    members, senders = _wanted(plan, clock)
+    gone_members, new_members = _changes(now.members, members, _same_element)
+    gone_senders, new_senders = _changes(now.senders, senders, _same_sender)
+    wanted = _wanted_classes(plan)
+    stale = [str(mark) for mark, number in now.classes.items() if wanted.get(mark) != number]
+    fresh = [f"{mark} : {number}" for mark, number in wanted.items() if now.classes.get(mark) != number]
     gone_far, new_far = _announced(now.announced, plan.announced)
-    return _transactions([*gone_far, *batch, *later, *_statements("add", "member", new), *new_far])
+    # Who is to go goes first, and classes are there before what leads to them.
+    batch = [
+        *gone_far,
+        *_statements("delete", "sender", [f"{hardware} . {mark}" for hardware, mark in gone_senders]),
+        *_statements("delete", "member", gone_members),
+        *_statements("delete", "class", stale),
+        *_statements("add", "class", fresh),
+        *_statements("add", "member", [f"{h}{_stay(members[h])} : {members[h].mark}" for h in new_members]),
+        *_statements("add", "sender", [_sender(key, senders[key]) for key in new_senders]),
+        *new_far,
+    ]
+    return _transactions(batch)
+
+
+def _wanted(plan: Plan, clock: float) -> tuple[dict[str, Element], dict[tuple[str, int], Sender]]:
+    members = {
+        hardware: Element(device.mark, None if device.until is None else device.until - clock)
+        for hardware, device in plan.members.items()
+    }
+    if not plan.trees:
+        return members, {}
+    senders = {(hardware, one.mark): Sender(f"1:{one.mark:x}", one.expires) for hardware, one in members.items()}
+    return members, senders
+
+
+def _changes(
+    now: Mapping[_Key, _Timed], wanted: Mapping[_Key, _Timed], same: Callable[[_Timed, _Timed], bool]
+) -> tuple[list[_Key], list[_Key]]:
+    """Return the keys to delete and the keys to add; one that changed is in both."""
+    gone = [key for key, one in now.items() if key not in wanted or not same(one, wanted[key])]
+    new = [key for key, one in wanted.items() if key not in now or not same(now[key], one)]
+    return gone, new
 
 
 def _announced(now: Mapping[str, int], wanted: Mapping[str, int]) -> tuple[list[str], list[str]]:
@@ -154,23 +170,32 @@ def _announced(now: Mapping[str, int], wanted: Mapping[str, int]) -> tuple[list[
     return gone, new
 
 
-def _wanted_classes(tree: Tree) -> dict[int, str]:
-    from_plan = (number for number in tree.leaves if number >= 0x10)
-    return {number: f"1:{number:x}" for number in from_plan}
+def _wanted_classes(plan: Plan) -> dict[int, str]:
+    # The trees of both directions have the same leaves, under the same numbers.
+    leaves = next((tree.leaves for tree in plan.trees.values()), {})
+    return {number: f"1:{number:x}" for number in leaves if number >= FIRST_HOME}
 
 
-def _same(element: Element, device: Device, clock: float) -> bool:
-    if element.mark != device.mark:
-        return False
-    if element.expires is None or device.until is None:
-        return element.expires is None and device.until is None
-    return abs(element.expires - (device.until - clock)) < 60
+def _same_element(one: Element, other: Element) -> bool:
+    return one.mark == other.mark and _same_end(one.expires, other.expires)
 
 
-def _member(device: Device, clock: float) -> str:
-    if device.until is None:
-        return f"{device.hardware} : {device.mark}"
-    return f"{device.hardware} timeout {max(1, round(device.until - clock))}s : {device.mark}"
+def _same_sender(one: Sender, other: Sender) -> bool:
+    return one.number == other.number and _same_end(one.expires, other.expires)
+
+
+def _same_end(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) < 60
+
+
+def _stay(one: Element | Sender) -> str:
+    return "" if one.expires is None else f" timeout {max(1, round(one.expires))}s"
+
+
+def _sender(key: tuple[str, int], one: Sender) -> str:
+    return f"{key[0]} . {key[1]}{_stay(one)} : {one.number}"
 
 
 def _statements(verb: str, name: str, elements: list[str]) -> Iterator[str]:

@@ -1,17 +1,25 @@
 """Pure text for nft(8): the rules of the table `inet meshctl`, without their elements.
 
 No rule is per client: a device is one element of `member`, an address behind another node one of
-`announced4` or `announced6`, a share one of `class_down` and `class_up`. So a packet costs the same
-with one neighbour and with a thousand.
+`announced4` or `announced6`, a share one of `class`. So a packet costs the same with one neighbour and
+with a thousand.
 
-A mark other than 0 means: this packet came from the line or goes to it, in that share. Packets that
-stay in the neighbourhood have mark 0, and so has what nodes send themselves; neither enters a tree.
+A connection carries the mark of the share whose device opened it. What a forwarded packet costs is
+decided by how many rules it meets, so there is one hook, and the first rules there are for connections
+that stand: from a device by its hardware address and that mark together, an element of `sender`, so that
+neither who is no longer joined nor who is in another share now passes; from the line by the mark. What
+is not found goes on to the rules below, which decide as if they were the only ones.
+
+Where several devices face neighbours a packet's own mark, other than 0, means: it came from the line, in
+that share. Packets that stay in the neighbourhood have mark 0, and so has what nodes send themselves;
+neither enters a tree.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from meshctl.agent.funnel import facing_devices
 from meshctl.agent.named import TABLE, Ground
 from meshctl.config import Config
 from meshctl.lists import Roster
@@ -32,13 +40,13 @@ _ELEMENTS = f"""	map member {{
 	map announced6 {{
 		type ipv6_addr : mark
 	}}
-	map class_down {{
-		type mark : classid
-		counter
+	map sender {{
+		type ether_addr . mark : classid
+		flags timeout
 	}}
-	map class_up {{
+	map class {{
 		type mark : classid
-		counter
+		size 65535
 	}}
 	set greeted {{
 		type ether_addr
@@ -85,36 +93,23 @@ def greeting_text(devices: Iterable[str]) -> list[str]:
 
 
 def _door_chains(ground: Ground) -> Iterator[str]:
-    """From neighbours' devices, before routing: who it is, and where a visitor's web page leads."""
-    spoofed: list[str] = []
+    """The first packet of each connection from a neighbour: who is here, and where a visitor's web page leads."""
     page, links = "tcp dport 80 fib daddr type != local", bool(ground.config.mesh.devices)
-    if links:
-        # This node's own prefix is behind its doors only: from a link to other nodes it is a forgery.
-        spoofed = [f"iifname {ground.mesh} {side} drop" for side in ("ip saddr @own4", "ip6 saddr @own6")]
-    yield _chain(
-        "arriving",
-        "type filter hook prerouting priority mangle; policy accept;",
-        f"iifname {ground.doors} goto from_neighbour",
-        *spoofed,
-        "meta mark set ct mark",
-    )
-    yield _chain(
-        "from_neighbour",
-        "meta mark set ether saddr map @member",
-        "ct mark set meta mark",
-        "ct state new meta mark != 0 jump notice",
-        # A device that may be joined at another node is not told to join before the agent has had a moment to know it:
-        # its first try at a web page is dropped, and TCP tries again within a second (RFC 6298).
-        f"ct state new meta mark 0 {page} ether saddr != @greeted goto greet" if links else "",
-    )
+    yield _chain("notice", "update @seen4 { ether saddr . ip saddr }", "update @seen6 { ether saddr . ip6 saddr }")
     if links:
         yield _chain("greet", "add @greeted { ether saddr }", "drop")
-    yield _chain("notice", "update @seen4 { ether saddr . ip saddr }", "update @seen6 { ether saddr . ip6 saddr }")
-    to_portal = f"redirect to :{ground.config.portal.redirect_port}"
     yield _chain(
         "to_portal",
         "type nat hook prerouting priority dstnat; policy accept;",
-        f"iifname {ground.doors} meta mark 0 {page} {to_portal}",
+        f"iifname {ground.doors} goto from_neighbour",
+    )
+    yield _chain(
+        "from_neighbour",
+        "ether saddr @member goto notice",
+        # A device that may be joined at another node is not told to join before the agent has had a moment to know it:
+        # its first try at a web page is dropped, and TCP tries again within a second (RFC 6298).
+        f"{page} ether saddr != @greeted goto greet" if links else "",
+        f"{page} redirect to :{ground.config.portal.redirect_port}",
     )
 
 
@@ -123,25 +118,34 @@ def _crossing_chains(ground: Ground) -> Iterator[str]:
     config = ground.config
     links = bool(config.mesh.devices)
     yield _chain("to_line", "type nat hook postrouting priority srcnat; policy accept;", *_masquerade(ground))
+    # Without links to other nodes, a connection with a mark has a door at one end and the line at the other.
+    into, onto = (f"oifname {ground.doors} ", f"oifname {ground.lines} ") if links else ("", "")
+    marked = "meta mark set ct mark " if len(facing_devices(config)) > 1 else ""
     yield _chain(
         "crossing",
         "type filter hook forward priority mangle; policy accept;",
         f"iifname {ground.doors} goto outward",
         f"iifname {ground.mesh} goto from_mesh" if links else "",
+        f"{into}{marked}meta priority set ct mark map @class accept" if config.line else "",
         f"oifname {ground.doors} goto inward",
         f"oifname {ground.mesh} goto to_mesh" if links else "",
     )
     yield _chain(
         "outward",
+        f"{onto}meta priority set ether saddr . ct mark map @sender accept" if config.line else "",
+        "meta mark set 0",
+        "meta mark set ether saddr map @member",
+        "ct mark set meta mark",
         "meta mark 0 goto refuse",
         f"oifname {ground.doors} goto refuse",
         "ct state new,invalid,untracked jump own_prefix",
         f"oifname {ground.mesh} goto to_others" if links else "",
-        f"oifname {ground.lines} meta priority set meta mark map @class_up accept" if config.line else "",
+        f"oifname {ground.lines} meta priority set meta mark map @class accept" if config.line else "",
         "jump notice",
     )
     yield _chain("own_prefix", *_prefixes(config), "goto refuse")
-    yield _chain("inward", "meta mark 0 goto refuse", "meta priority set meta mark map @class_down accept")
+    # A packet of no connection, which has no mark to compare with, is refused too.
+    yield _chain("inward", "ct mark != 0 accept", "goto refuse")
     yield _chain("refuse", "meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited")
 
 
@@ -158,7 +162,7 @@ def _local_chains(ground: Ground) -> Iterator[str]:
     yield _chain(
         "to_node",
         f"tcp dport {config.mesh.port} goto refuse" if links else "",
-        f"meta mark != 0 tcp dport {captive} ct status dnat reject with tcp reset",
+        f"tcp dport {captive} ct status dnat ether saddr @member reject with tcp reset",
         "ct state established,related accept",
         "tcp dport @near_tcp accept",
         "udp dport @near_udp accept",
@@ -176,10 +180,13 @@ def _mesh_chains(ground: Ground) -> Iterator[str]:
     """What comes from and goes to other nodes."""
     config = ground.config
     yield _chain("to_others", "jump notice", "meta mark set 0 accept")
-    yield _chain("from_others_inward", "meta mark 0 goto refuse", "meta mark set 0 accept")
-    up = f"oifname {ground.lines} meta priority set meta mark map @class_up accept" if config.line else ""
+    yield _chain("from_others_inward", "ct mark != 0 meta mark set 0 accept", "goto refuse")
+    up = f"oifname {ground.lines} meta priority set meta mark map @class accept" if config.line else ""
+    # This node's own prefix is behind its doors only: from a link to other nodes it is a forgery.
+    forged = ("ip saddr @own4 drop", "ip6 saddr @own6 drop")
     yield _chain(
         "from_mesh",
+        *forged,
         f"oifname {ground.doors} goto from_others_inward",
         "meta mark set 0",
         f"oifname {ground.mesh} accept",
@@ -193,10 +200,11 @@ def _mesh_chains(ground: Ground) -> Iterator[str]:
         "meta mark set 0",
         *(f"{rule} accept" for rule in _nodes("daddr")),
         *_classes("daddr"),
-        "meta priority set meta mark map @class_down accept",
+        "meta priority set meta mark map @class accept",
     )
     yield _chain(
         "from_others",
+        *forged,
         "ct state established,related accept",
         *_pings(),
         f"ip6 saddr fe80::/10 udp dport {_BABEL} accept",

@@ -110,11 +110,20 @@ def _elements(question: Question, scene: Scene) -> Iterator[Step]:
         else:
             left = "without end" if element.expires is None else f"for {element.expires / 3600:.1f} h"
             yield Step("element", f"member says {element.mark:#x} {left}")
+            yield from _sender(device, scene)
     if not question.devices and question.hardware in scene.kernel.table.members:
         mark = scene.kernel.table.members[question.hardware].mark
         yield Step("element", f"member says {mark:#x}, the device is not joined", ("element-left",))
     if question.address:
         yield _announced(question.address, scene)
+
+
+def _sender(device: Device, scene: Scene) -> Iterator[Step]:
+    """What it sends in connections that stand; without an element there, each packet asks `member`."""
+    shown = scene.kernel.table.senders.get((device.hardware, device.mark))
+    wanted = f"1:{device.mark:x}"
+    if shown is not None and shown.number != wanted:
+        yield Step("element", f"sender says {shown.number}, {wanted} is decided", ("class-map-missing",))
 
 
 def _announced(address: str, scene: Scene) -> Step:
@@ -135,10 +144,10 @@ def _class(mark: int, direction: Direction, scene: Scene) -> Iterator[Step]:
     if leaf is None:
         yield Step(f"class {direction}", "none: nothing of it was seen for a quarter of an hour")
         return
-    number = scene.kernel.table.classes.get(direction, {}).get(mark)
+    number = scene.kernel.table.classes.get(mark)
     wanted = f"1:{mark:x}"
     if mark >= 0x10 and number != wanted:
-        said = f"class_{direction} says {number or 'nothing'}, {wanted} is decided"
+        said = f"class says {number or 'nothing'}, {wanted} is decided"
         yield Step(f"class map {direction}", said, ("class-map-missing",))
     else:
         yield Step(f"class map {direction}", f"{mark:#x} goes to {wanted}")

@@ -13,7 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from meshctl.agent.elements import Element, TableState
+from meshctl.agent.elements import Element, Sender, TableState
 from meshctl.agent.funnel import FUNNEL, FunnelState, read_filters
 from meshctl.agent.kernel import KernelError, KernelState, shaped_devices
 from meshctl.agent.named import TABLE
@@ -22,10 +22,10 @@ from meshctl.agent.surroundings import Surroundings
 from meshctl.agent.trees import Shown, TreeState, shown_rate
 from meshctl.config import Config
 from meshctl.lists import Roster
-from meshctl.model import DIRECTIONS, Direction
+from meshctl.model import Direction
 from meshctl.quota.meter import Count
 
-_MAPS = ("member", "announced4", "announced6", "class_down", "class_up")
+_MAPS = ("member", "announced4", "announced6", "sender", "class")
 _STATEMENT = re.compile(rf"(add|delete) element {TABLE} (\w+) {{ (.*) }}")
 _CLASS = re.compile(
     r"class (add|change) dev (\S+) parent 1:(\w*) classid 1:(\w+) htb rate (\d+)kbit ceil (\d+)kbit "
@@ -101,7 +101,8 @@ class FakeKernel:
         """Run nft transactions, each whole or not at all."""
         for transaction in transactions:
             self.changes += 1
-            self._members()
+            for name in ("member", "sender"):
+                self._timed(name)
             before = deepcopy(self._machine.maps)
             try:
                 for statement in transaction.splitlines():
@@ -150,23 +151,28 @@ class FakeKernel:
         maps, rules = self._machine.maps, self._machine.rules
         if rules is None:
             return TableState()
-        classes: dict[str, dict[int, str]] = {
-            d: {int(mark): number for mark, number in maps[f"class_{d}"].items()} for d in DIRECTIONS
-        }
-        packets: dict[str, dict[int, int]] = {d: dict.fromkeys(marks, 0) for d, marks in classes.items()}
+        classes = {int(mark): number for mark, number in maps["class"].items()}
+        senders: dict[tuple[str, int], Sender] = {}
+        for key, (number, left) in self._timed("sender").items():
+            hardware, _, mark = key.partition(" . ")
+            senders[hardware, int(mark)] = Sender(number, left)
         announced = {a: int(mark) for name in ("announced4", "announced6") for a, mark in maps[name].items()}
-        return TableState(rules, self._members(), announced, classes, packets, self.seen)
+        return TableState(rules, self._members(), announced, classes, senders, self.seen)
 
     def _members(self) -> dict[str, Element]:
-        held = self._machine.maps["member"]
+        return {hardware: Element(int(mark), left) for hardware, (mark, left) in self._timed("member").items()}
+
+    def _timed(self, name: str) -> dict[str, tuple[str, float | None]]:
+        """Return what a map leads to and for how long; what ran out is gone."""
+        held = self._machine.maps[name]
         found = {}
-        for hardware, words in list(held.items()):
-            mark, _, end = words.partition(" ")
+        for key, words in list(held.items()):
+            value, _, end = words.partition(" ")
             left = float(end) - self._now() if end else None
             if left is None or left > 0:
-                found[hardware] = Element(int(mark), left)
+                found[key] = (value, left)
             else:
-                del held[hardware]
+                del held[key]
         return found
 
     def _element(self, statement: str) -> None:

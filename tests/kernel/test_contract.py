@@ -108,7 +108,8 @@ def test_what_was_applied_is_there_and_nothing_differs_any_more(kernel: Kernel) 
         assert {hardware: element.mark for hardware, element in table.members.items()} == {
             hardware: one.mark for hardware, one in plan.members.items()
         }
-        assert all(table.classes[d].keys() == plan.trees[d].leaves.keys() - {4} for d in DIRECTIONS)
+        assert all(table.classes.keys() == plan.trees[d].leaves.keys() - {4} for d in DIRECTIONS)
+        assert set(table.senders) == {(hardware, one.mark) for hardware, one in plan.members.items()}
 
 
 def test_what_is_said_to_be_expected_is_what_is_read(kernel: Kernel) -> None:
@@ -119,8 +120,8 @@ def test_what_is_said_to_be_expected_is_what_is_read(kernel: Kernel) -> None:
     state = kernel.read()
     wanted = elements.expected(state.table.rules, plan, now)
 
-    assert (wanted.members, wanted.announced, wanted.classes) == (
-        state.table.members, state.table.announced, state.table.classes,
+    assert (wanted.members, wanted.senders, wanted.announced, wanted.classes) == (
+        state.table.members, state.table.senders, state.table.announced, state.table.classes,
     )  # fmt: skip
     assert (state.funnel.up, state.funnel.filters) == (True, funnel.expected(FACES).filters)
     for direction, tree in plan.trees.items():

@@ -40,7 +40,7 @@ def place() -> Iterator[str]:
         "nft delete table inet meshctl",
         "nft flush chain inet meshctl outward",
         "nft flush map inet meshctl member",
-        "nft flush map inet meshctl class_down",
+        "nft flush map inet meshctl class",
         "tc qdisc del dev lan0 root",
         "tc class del dev lan0 classid 1:8000",
         "tc class change dev wan0 parent 1:3 classid 1:8000 htb rate 9mbit ceil 9mbit",

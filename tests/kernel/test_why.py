@@ -73,7 +73,7 @@ def test_a_healthy_chain_reaches_its_counters_and_nothing_disagrees(ask: Ask, su
         ("wrong-mark", FAR4, "nft delete element inet meshctl announced4 {{ {far4} }}; "
                              "nft add element inet meshctl announced4 {{ {far4} : 0x99 }}"),
         ("class-missing", NEAR4, "tc qdisc del dev wan0 parent 1:10; tc class del dev wan0 classid 1:10"),
-        ("class-map-missing", NEAR4, "nft delete element inet meshctl class_down {{ 0x10 }}"),
+        ("class-map-missing", NEAR4, "nft delete element inet meshctl class {{ 0x10 }}"),
         ("wrong-rate", NEAR4, "tc class change dev wan0 parent 1:2 classid 1:10 htb rate 1mbit ceil 2mbit"),
         ("default-class-missing", NEAR4, "tc qdisc del dev wan0 parent 1:4; tc class del dev wan0 classid 1:4"),
         ("table-changed", NEAR4, "nft flush chain inet meshctl inward"),
