@@ -35,6 +35,12 @@ idle homes lend is shared by packets. Measured with offloads on and homes idle: 
 _FRAMES_LIMIT, _MERGED_LIMIT = 65536, 8 * 65536
 """Bytes of the largest quantum: with more, one home alone would have the line for too long."""
 
+_WAITING_PARTS, _LEAST_WAITING, _MOST_WAITING = 5, 50, 250
+"""What may wait in a leaf: the fifth part of a second at its assured rate, in frames within these bounds.
+
+Short enough to stay quick at the floor, and never below what one TCP flow needs to fill the line when it is alone.
+"""
+
 
 @dataclass(frozen=True)
 class Leaf:
@@ -187,7 +193,5 @@ def _tree(
 
 
 def _leaf(number: int, parent: int, rate: int, ceil: int, quantum: int) -> Leaf:
-    # A fifth of a second of the assured rate, as frames: short enough to stay quick at the floor, and
-    # never below what one TCP flow needs to fill the line when it is alone.
-    waiting = rate * 125 // 5 // _FRAME
-    return Leaf(number, parent, max(rate, 1), ceil, quantum, min(max(waiting, 50), 250))
+    waiting = rate * 125 // _WAITING_PARTS // _FRAME
+    return Leaf(number, parent, max(rate, 1), ceil, quantum, min(max(waiting, _LEAST_WAITING), _MOST_WAITING))

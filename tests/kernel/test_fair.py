@@ -22,7 +22,7 @@ MARKS = {"near": NEAR, "far": FAR, "other": OTHER}
 def shares(street: Street, wanted: dict[str, int], site: str) -> tuple[dict[str, float], float]:
     """Run downloads by phone; return Mbit/s by phone and of all together, in frames that reached them."""
     flows = {street.at(phone): count for phone, count in wanted.items()}
-    found: dict[str, Any] = measure(flows, site, 3.0, 1.0, upload=False)
+    found: dict[str, Any] = measure(flows, site, 2.0, 0.7, upload=False)
     rates = {phone: found["phones"][street.at(phone)]["frames"] * 8 / found["seconds"] / 1e6 for phone in wanted}
     return rates, sum(rates.values())
 
@@ -30,7 +30,7 @@ def shares(street: Street, wanted: dict[str, int], site: str) -> tuple[dict[str,
 def upload_shares(street: Street, wanted: dict[str, int], site: str) -> tuple[dict[str, float], float]:
     """Run uploads by phone; return Mbit/s by phone as their leaves sent it, and of all as the far end got it."""
     began, before = street.received("isp"), street.gate.sent("up")
-    found: dict[str, Any] = measure({street.at(phone): n for phone, n in wanted.items()}, site, 4.0, 0.0, upload=True)
+    found: dict[str, Any] = measure({street.at(phone): n for phone, n in wanted.items()}, site, 3.0, 0.0, upload=True)
     after, arrived = street.gate.sent("up"), street.received("isp") - began
     rates = {phone: (after[MARKS[phone]] - before[MARKS[phone]]) * 8 / found["seconds"] / 1e6 for phone in wanted}
     return rates, arrived * 8 / found["seconds"] / 1e6

@@ -66,7 +66,7 @@ def evenly(side: Side) -> Got:
         move_in(agent, dict.fromkeys(PHONES[way], one + 4))
         wishes += [Wish(device, (4, 6)[device % 2], way) for device in PHONES[way]]
         wishes += [Wish(one, 4, way, MOST), Wish(one + 1, 4, way), Wish(one + 2, 6, way, MOST), Wish(one + 3, 6, way)]
-    got = measure(side.terrace, wishes, 3.0)
+    got = measure(side.terrace, wishes, 2.5)
     return {
         way: {n: got[way][n] for n in range(one, one + 4)} | {one + 4: sum(got[way][n] for n in PHONES[way])}
         for way, one in FIRST.items()
@@ -95,7 +95,7 @@ def stepped(side: Side) -> Agent:
 def test_levels_0_and_2_share_four_to_one(side: Side, stepped: Agent) -> None:
     wishes = [Wish(1, 4, flows=1), Wish(2, 4, flows=MOST), Wish(3, 6), Wish(4, 6, flows=MOST)]
     wishes += [Wish(5, 6, "up"), Wish(6, 6, "up", MOST), Wish(7, 4, "up"), Wish(8, 4, "up", MOST)]
-    got = measure(side.terrace, wishes, 4.0)
+    got = measure(side.terrace, wishes, 4.0 if side.meshed else 2.5)
 
     assert {stepped.turns.plan.levels.get(0x10 + home - 1, 0) for home in (2, 4, 6, 8)} == {2}
     down, up = got["down"], got["up"]
@@ -108,7 +108,7 @@ def test_levels_0_and_2_share_four_to_one(side: Side, stepped: Agent) -> None:
 def test_a_home_that_stepped_back_has_the_whole_line_while_nobody_else_wants_it(
     side: Side, stepped: Agent, way: Direction, family: int
 ) -> None:
-    got = measure(side.terrace, [Wish(2, family, way, MOST)], 1.2, 0.4)
+    got = measure(side.terrace, [Wish(2, family, way, MOST)], 1.0, 0.3)
 
     assert got[way][2] >= 0.95 * side.mbit
 
@@ -143,11 +143,11 @@ def test_64_guests_leave_one_home_of_ten_all_but_their_share(side: Side, way: Di
     agent = side.begin(range(1, 11), guests)
     move_in(agent, {11: 1})
     wishes = [Wish(1, 4, way), Wish(11, 6, way), *(Wish(guest, (4, 6)[guest % 2], way) for guest in guests)]
-    got = measure(side.terrace, wishes, 3.0, 1.5)
+    got = measure(side.terrace, wishes, 2.5, 1.5)
     together = sum(got[way].values())
 
-    # A guest may be one packet ahead, which with offloads is a second of its rate: then compare with the line itself.
-    whole = side.mbit if side.meshed else together
+    # With offloads a guest may be one packet ahead, which is a second of its rate: that is taken from nobody here.
+    whole = min(side.mbit, together) if side.meshed else together
     assert got[way][1] + got[way][11] >= (1 - agent.config.policy.guest_share) * whole
     assert together >= 0.95 * side.mbit
     assert min(got[way][guest] for guest in guests) > 0

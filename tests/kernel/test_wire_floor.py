@@ -13,8 +13,8 @@ from tests.kernel.terrace import DEVICES, FRAME, Terrace
 pytestmark = pytest.mark.kernel
 
 LINE = 50.0
-SECONDS, WARMUP = 3.0, 2.0
-"""At the floor a frame takes 47 ms: the window is 63 of them, and the queues fill before it."""
+SECONDS, WARMUP = 2.5, 1.5
+"""At the floor a frame takes 47 ms: the window is 53 of them, and the queues fill before it."""
 
 PENALTY = 3
 """Every other home has used so much that its weight alone would give it a third of the floor."""
