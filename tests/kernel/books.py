@@ -19,13 +19,13 @@ from tests.kernel.terrace import Terrace
 class Page:
     """One direction: the counts of its classes, packets that HTB let pass by them, and packets of the node itself.
 
-    ``looked_up`` is how many packets nft gave each leaf, by mark.
+    ``given`` is how many packets left with each leaf as their class, by number, as nft counts them.
     """
 
     classes: dict[int, Count]
     direct: int
     own: int
-    looked_up: dict[int, int]
+    given: dict[int, int]
 
     def root(self) -> int:
         """Return the bytes that the line has carried."""
@@ -52,8 +52,20 @@ def read_books(terrace: Terrace, gate: Agent) -> Books:
         counts = {number: one.count for number, one in state.trees[direction].classes.items()}
         devices = {"down": {device, *facing_devices(gate.config)}, "up": {device}}[direction]
         sent = sum(own.get(one, 0) for one in devices)
-        books[direction] = Page(counts, int(direct[1]), sent, dict(state.table.packets[direction]))
+        books[direction] = Page(counts, int(direct[1]), sent, _given(terrace, devices))
     return books
+
+
+def _given(terrace: Terrace, devices: set[str]) -> dict[int, int]:
+    listing = json.loads(terrace.at_gate("nft -j list set inet own given"))["nftables"][1]["set"]
+    found: dict[int, int] = {}
+    for entry in listing.get("elem", []):
+        device, priority = entry["elem"]["val"]["concat"]
+        major, _, minor = str(priority).partition(":")
+        if device in devices and major == "1" and minor:
+            number = int(minor, 16)
+            found[number] = found.get(number, 0) + entry["elem"]["counter"]["packets"]
+    return found
 
 
 def _own(terrace: Terrace) -> dict[str, int]:

@@ -28,9 +28,19 @@ OWN = """table inet own {
 		size 1024
 		counter
 	}
+	set given {
+		typeof meta oifname . meta priority
+		flags dynamic
+		size 4096
+		counter
+	}
 	chain out {
 		type filter hook output priority filter; policy accept;
 		update @own { meta oifname }
+	}
+	chain leaving {
+		type filter hook postrouting priority 300; policy accept;
+		update @given { meta oifname . meta priority }
 	}
 }
 """
