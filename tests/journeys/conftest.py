@@ -1,201 +1,60 @@
-"""Labs for the acceptance claims: one per module, told apart from every other run's."""
+"""The labs stand as long as claims ask for them: see `tests.journeys.labs`."""
 
 from __future__ import annotations
 
-import json
-import secrets
-import time
-from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-from meshctl.lab.handle import Lab, raise_lab
+from tests.journeys import labs
+from tests.journeys.street import RING, TOPOLOGY, Street
 
-NODE = "elm"
-PORTAL4, PORTAL6 = "10.44.0.1", "[2001:db8:44::1]"
-SITE4, SITE6 = "198.51.100.1", "2001:db8:feed::1"
-TICK = 1.0
-
-TOPOLOGY = f"""
-[[node]]
-name = "{NODE}"
-hub = true
-[node.uplink]
-down_mbit = 20
-up_mbit = 20
-[node.policy]
-tick_seconds = {TICK}
-[node.report]
-seconds = 2
-
-[[phone]]
-name = "p"
-at = "{NODE}"
-count = 4
-"""
+_FAILED = pytest.StashKey[bool]()
 
 
-def node(name: str, uplink: int = 0, *, hub: bool = False) -> str:
-    """A node of a topology, with quick turns so that claims are seen soon; ``uplink`` in Mbit/s."""
-    line = f"[node.uplink]\ndown_mbit = {uplink}\nup_mbit = {uplink}\n" if uplink else ""
-    return (
-        f'[[node]]\nname = "{name}"\nhub = {str(hub).lower()}\n{line}[node.policy]\ntick_seconds = {TICK}\n'
-        "[node.report]\nseconds = 2\n[node.mesh]\nhello_seconds = 1\n"
-    )
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
 
 
-def link(one: str, other: str) -> str:
-    """A link of a topology."""
-    return f'[[link]]\na = "{one}"\nb = "{other}"\n'
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {f"test_{name}": place for place, name in enumerate(labs.ORDER)}
+    items.sort(key=lambda item: order.get(item.path.stem, -1))
 
 
-def phones(name: str, at: str, count: int) -> str:
-    """Phones of a topology."""
-    return f'[[phone]]\nname = "{name}"\nat = "{at}"\ncount = {count}\n'
-
-
-RING = "".join((
-    node("elm", 20, hub=True), node("oak"), node("ash"), link("elm", "oak"), link("oak", "ash"), link("ash", "elm"),
-    phones("e", "elm", 2), phones("o", "oak", 3), phones("a", "ash", 2),
-    '[[phone]]\nname = "old"\nat = "oak"\neui64 = true\n',
-))  # fmt: skip
-"""Three nodes in a ring, one of them with the uplink and the hub."""
-
-
-class Street:
-    """A lab with the few words that the claims need."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-
-    def run(self, member: str, *argv: str, check: bool = False, timeout: float = 60.0) -> tuple[int, str]:
-        """Exit code and what was printed."""
-        done = self.lab.exec(member, argv, check=check, timeout=timeout)
-        return done.returncode, done.stdout + done.stderr
-
-    def fetch(self, phone: str, url: str, *words: str) -> str:
-        """Status and size of one request, or curl's exit code after a minus."""
-        code, out = self.run(phone, "curl", "-sS", "-g", "-m", "10", "-o", "/dev/null", *words, "-w",
-                             "%{http_code} %{size_download}", url)  # fmt: skip
-        return out.strip() if code == 0 else f"-{code}"
-
-    def portal(self, phone: str) -> str:
-        """The address of the node that a phone is at."""
-        at = self.lab.member(phone)["at"]
-        return str(self.lab.member(at)["ipv4"])
-
-    def press(self, phone: str, button: str) -> None:
-        """Press a button on the pages of the phone's node."""
-        assert self.fetch(phone, f"http://{self.portal(phone)}/{button}", "-X", "POST").startswith("303")
-
-    def ask(self, *words: str, on: str = NODE) -> Any:
-        """What `meshctl … --json` says on a node."""
-        return json.loads(self.lab.exec(on, ["meshctl", *words, "--json"]).stdout)
-
-    def home(self, *members: str) -> str:
-        """A new household with these phones in it; its handle."""
-        made = self.ask("household", "add")
-        words = ("--data-urlencode", f"pass={made['pass']}")
-        for phone in members:
-            # The roll reaches the phone's node a moment later than the hub's.
-            url = f"http://{self.portal(phone)}/pass"
-            self.until(partial(self._is_let_in, phone, url, words))
-        return str(made["handle"])
-
-    def _is_let_in(self, phone: str, url: str, words: tuple[str, ...]) -> bool:
-        return self.fetch(phone, url, *words).startswith("303")
-
-    def until(self, what: Callable[[], object], seconds: float = 10.0) -> float:
-        """Wait until something holds; how many seconds it took."""
-        began = time.monotonic()
-        while not what():
-            assert time.monotonic() - began < seconds, "it did not come about in time"
-            time.sleep(0.05)
-        return time.monotonic() - began
-
-    def kill(self, node: str, *services: str) -> None:
-        """Send SIGKILL to services; one that is just about to start again is waited for."""
-        for service in services:
-            self.until(partial(self._runs, node, service))
-            self.lab.kill(node, service)
-
-    def _runs(self, node: str, service: str) -> bool:
-        return any(one["name"] == service and one["pid"] for one in self.lab.member(node)["services"])
-
-    def turns(self, count: int = 1, *, on: str = NODE) -> None:
-        """Wait until a node's agent has made so many whole turns more.
-
-        After one, what flew before is in the node's ledger, and its kernel is as it should be. In turns and
-        not in seconds: a turn begins late on a busy machine.
-        """
-        was = int(self.ask("status", on=on)["ticks"])
-        self.until(lambda: not was <= self.ask("status", on=on)["ticks"] < was + count, 20 * count)
-
-    def meets_all(self, name: str) -> bool:
-        """Whether a node reaches every other one and shares their key of the day."""
-        mesh = self.ask("status", on=name)["mesh"]
-        return bool(mesh["day_key"]) and all(peer["up"] for peer in mesh["peers"])
-
-    def is_announced(self, phone: str) -> bool:
-        """Whether the gateway holds a mark for a phone's IPv4 address."""
-        shown = self.run(NODE, "nft", "list map inet meshctl announced4", check=True)[1]
-        return f"{self.lab.member(phone)['ipv4']} :" in shown
-
-    def online(self, phone: str) -> bool:
-        """Whether a phone's own probe says that it is online, over both families."""
-        urls = (f"http://{SITE4}/generate_204", f"http://[{SITE6}]/generate_204")
-        return all(self.fetch(phone, url) == "204 0" for url in urls)
-
-    def carried(self, handle: str, direction: str = "down") -> int:
-        """Bytes the ledger has for a household."""
-        rows = self.ask("household", "list")["households"]
-        return int(next(row["bytes"][direction] for row in rows if row["handle"] == handle))
-
-    def counter(self, phone: str, side: str = "rx_bytes") -> int:
-        """The phone's own count of frame bytes."""
-        return int(self.run(phone, "cat", f"/sys/class/net/eth0/statistics/{side}", check=True)[1])
-
-    def flows(self, *words: str) -> dict[str, Any]:
-        """Real flows, measured on the phones' interfaces."""
-        found: dict[str, Any] = self.lab.module("meshctl.lab.traffic", "flows", *words)
-        return found
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[labs.Labs]:
+    made = labs.Labs(tmp_path_factory.mktemp("topology"))
+    yield made
+    made.drop()
 
 
 @pytest.fixture
-def ring(whole_ring: Street) -> Iterator[Street]:
+def stand(standing: labs.Labs, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Street]]:
+    """Gives the lab of a topology. One in which a claim failed is not used again."""
+    yield lambda topology: standing.stand(topology, request.module.__name__)
+    if request.node.stash.get(_FAILED, False):
+        standing.drop()
+
+
+@pytest.fixture
+def street(stand: Callable[[str], Street]) -> Street:
+    """One node with four phones."""
+    return stand(TOPOLOGY)
+
+
+@pytest.fixture
+def last_ring(stand: Callable[[str], Street], standing: labs.Labs) -> Iterator[Street]:
+    """The ring for the last time: nobody else has it after what is done to it here."""
+    yield stand(RING)
+    standing.drop()
+
+
+@pytest.fixture
+def ring(stand: Callable[[str], Street], standing: labs.Labs, request: pytest.FixtureRequest) -> Iterator[Street]:
     """The ring, healed after each claim."""
-    yield whole_ring
-    members = whole_ring.lab.ask("status")["members"]
-    for member in members:
-        if member["kind"] == "node" and member["power"] == "off":
-            whole_ring.lab.power_on(member["name"], wait=False)
-    for one, other in (("elm", "oak"), ("oak", "ash"), ("ash", "elm")):
-        whole_ring.lab.heal_link(one, other)
-    homes = {"e": "elm", "o": "oak", "a": "ash"}
-    strayed = {m["name"]: homes[m["name"][0]] for m in members if m["name"][1:2] == "-" and m["name"][0] in homes}
-    moves = {m["name"]: strayed[m["name"]] for m in members if m["name"] in strayed and m["at"] != strayed[m["name"]]}
-    if moves:
-        whole_ring.lab.roam_many(moves, wait=False)
-    whole_ring.lab.wait_ready()
-    whole_ring.until(lambda: all(whole_ring.meets_all(name) for name in ("elm", "oak", "ash")), 40)
-
-
-@pytest.fixture(scope="module")
-def whole_ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
-    file: Path = tmp_path_factory.mktemp("topology") / "ring.toml"
-    file.write_text(RING, encoding="utf-8")
-    with raise_lab(file, f"t{secrets.token_hex(3)}") as lab:
-        ring = Street(lab)
-        ring.until(lambda: all(ring.meets_all(name) for name in ("elm", "oak", "ash")), 30)
-        yield ring
-
-
-@pytest.fixture(scope="module")
-def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
-    file: Path = tmp_path_factory.mktemp("topology") / "street.toml"
-    file.write_text(TOPOLOGY, encoding="utf-8")
-    with raise_lab(file, f"t{secrets.token_hex(3)}") as lab:
-        yield Street(lab)
+    yield stand(RING)
+    if not request.node.stash.get(_FAILED, False):
+        standing.heal()

@@ -8,7 +8,7 @@ import time
 from functools import partial
 
 from tests.agent import qr
-from tests.journeys.conftest import SITE4, TICK, Street
+from tests.journeys.street import SITE4, TICK, Street
 
 GATEWAY = "10.44.0.1"
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.journeys.conftest import NODE, SITE4, SITE6, Street
+from tests.journeys.street import NODE, SITE4, SITE6, Street
 
 _CLASS = re.compile(
     r"class htb 1:([0-9a-f]+) .*?\n Sent (\d+) bytes (\d+) pkt \(dropped (\d+),.*?\n backlog \S+ (\d+)p", re.S

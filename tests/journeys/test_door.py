@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.journeys.conftest import PORTAL4, SITE4, SITE6, TICK, Street
+from tests.journeys.street import PORTAL4, SITE4, SITE6, TICK, Street
 
 PROBE = "http://connectivitycheck.gstatic.com/generate_204"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.journeys.conftest import NODE, PORTAL4, SITE4, SITE6, Street
+from tests.journeys.street import NODE, PORTAL4, SITE4, SITE6, Street
 
 LINE = 20.0
 GUEST_SHARE = 0.30

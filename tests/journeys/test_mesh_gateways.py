@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from meshctl.lab.handle import raise_lab
-from tests.journeys.conftest import SITE4, SITE6, TICK, Street, link, node, phones
 from tests.journeys.homes import rows_with, total
+from tests.journeys.street import SITE4, SITE6, TICK, Street, link, node, phones
 
 TWO = "".join((
     node("elm", 20, hub=True), node("oak", 10), node("ash"), link("elm", "oak"), link("oak", "ash"), link("ash", "elm"),
@@ -20,14 +17,9 @@ TWO = "".join((
 GATEWAYS = ("elm", "oak")
 
 
-@pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
-    file: Path = tmp_path_factory.mktemp("topology") / "two.toml"
-    file.write_text(TWO, encoding="utf-8")
-    with raise_lab(file, f"t{secrets.token_hex(3)}") as lab:
-        street = Street(lab)
-        street.until(lambda: all(street.meets_all(name) for name in ("elm", "oak", "ash")), 30)
-        yield street
+@pytest.fixture
+def two(stand: Callable[[str], Street]) -> Street:
+    return stand(TWO)
 
 
 def announced(two: Street, gateway: str, phone: str) -> bool:
@@ -100,4 +92,4 @@ def test_when_a_gateway_loses_its_power_the_network_goes_out_by_the_other(two: S
         two.until(lambda: two.online("a-2"), 30)
     finally:
         two.lab.power_on("oak")
-    two.until(lambda: two.meets_all("oak"), 30)
+    two.until(lambda: two.meet("oak"), 30)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.journeys.conftest import SITE4, Street
+from tests.journeys.street import SITE4, Street
 
 SIZE = 8_000_000
 
@@ -24,4 +24,4 @@ def test_a_download_behind_a_gateway_goes_on_while_its_processes_are_killed(ring
         found = load.result()
     assert found["phones"]["o-2"]["whole"], found
     ring.lab.wait_ready()
-    ring.until(lambda: all(ring.meets_all(name) for name in ("elm", "oak", "ash")), 30)
+    ring.until(lambda: ring.meet("elm", "oak", "ash"), 30)

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from meshctl.lab.handle import raise_lab
-from tests.journeys.conftest import RING, Street
+from tests.journeys.street import RING, Street
 
 LAPTOP = '[[phone]]\nname = "laptop"\nat = "oak"\nclient = "networkmanager"\n'
 
 
-@pytest.fixture(scope="module")
-def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
-    file: Path = tmp_path_factory.mktemp("topology") / "laptop.toml"
-    file.write_text(RING + LAPTOP, encoding="utf-8")
-    with raise_lab(file, f"t{secrets.token_hex(3)}") as lab:
-        street = Street(lab)
-        street.until(lambda: all(street.meets_all(name) for name in ("elm", "oak", "ash")), 30)
-        yield street
+@pytest.fixture
+def laptop(stand: Callable[[str], Street]) -> Street:
+    return stand(RING + LAPTOP)
 
 
 def told(street: Street, since: int = 0) -> list[str]:

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from tests.journeys.conftest import SITE4, TICK, Street
+from tests.journeys.street import SITE4, TICK, Street
 
 PROBE = (
     "for i in $(seq 400); do ip -4 addr show dev eth0 2>/dev/null | grep -q 'inet ' && break; sleep 0.01; done; "
@@ -39,8 +39,8 @@ def test_a_household_keeps_its_share_where_it_goes(ring: Street) -> None:
     ring.lab.roam("o-3", "ash", wait=False)
     assert first_probe(ring, "o-3") == "204"
     ring.until(lambda: handle in ring.run("o-3", "curl", "-sS", f"http://{ring.portal('o-3')}/share")[1])
+    ring.until(lambda: ring.is_announced("o-3"))
     before, written = ring.counter("o-3"), ring.carried(handle)
-    time.sleep(2)
     assert ring.fetch("o-3", f"http://{SITE4}/bytes/2000000") == "200 2000000"
     counted = ring.counter("o-3") - before
     ring.turns()

@@ -17,7 +17,7 @@ from functools import partial
 from meshctl.agent.mesh.daykeys import DayKey
 from meshctl.lab.handle import Lab
 from meshctl.lab.shelter import PACKAGE
-from tests.journeys.conftest import SITE4, SITE6, TICK, Street
+from tests.journeys.street import SITE4, SITE6, TICK, Street
 
 NODES = ("elm", "oak", "ash")
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
-from meshctl.lab.handle import raise_lab
 from meshctl.lab.topology import MESH
-from tests.journeys.conftest import SITE4, SITE6, Street
+from tests.journeys.street import SITE4, SITE6, Street
 
 
-@pytest.fixture(scope="module")
-def twelve() -> Iterator[Street]:
-    with raise_lab(MESH.with_name("ring.toml"), f"t{secrets.token_hex(3)}") as lab:
-        street = Street(lab)
-        street.until(lambda: all(street.meets_all(name) for name in nodes(street)), 60)
-        yield street
+@pytest.fixture
+def twelve(stand: Callable[[str], Street]) -> Street:
+    return stand(MESH.with_name("ring.toml").read_text(encoding="utf-8"))
 
 
 def nodes(street: Street) -> list[str]:

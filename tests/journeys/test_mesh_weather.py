@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import SITE4, Street
+from tests.journeys.street import SITE4, Street
 
 SIZE = 15_000_000
 """Bytes: six seconds of the whole line."""
 
 
 @contextmanager
-def downloading(ring: Street, phone: str, size: int = SIZE) -> Iterator[list[str]]:
-    """A download that goes on while the block runs; what became of it is in the list afterwards."""
+def downloading(ring: Street, phone: str, size: int = SIZE, seconds: int = 25) -> Iterator[list[str]]:
+    """A download that goes on while the block runs; what became of it within ``seconds`` is in the list afterwards."""
     told: list[str] = []
-    words = ("-m", "25")
+    words = ("-m", str(seconds))
     load = threading.Thread(target=lambda: told.append(ring.fetch(phone, f"http://{SITE4}/bytes/{size}", *words)))
     load.start()
     time.sleep(1.0)
@@ -82,7 +82,7 @@ def test_a_node_that_loses_its_power_in_a_download_costs_the_others_nothing(ring
     before, written = ring.counter("a-1"), ring.carried(handle)
     at_oak, kept = ring.counter("o-1"), ring.carried(mine)
     journal = reports(ring, "oak")
-    with downloading(ring, "a-1") as told, downloading(ring, "o-1") as torn:
+    with downloading(ring, "a-1") as told, downloading(ring, "o-1", seconds=8) as torn:
         gone = ring.counter("o-1") - at_oak
         ring.lab.power_off("oak")
     ring.turns()

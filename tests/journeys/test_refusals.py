@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.journeys.conftest import NODE, Street
+from tests.journeys.street import NODE, Street
 
 FINE = """
 [node]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import pytest
 
-from tests.journeys.conftest import NODE, Street
+from tests.journeys.street import NODE, Street
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def portal(street: Street) -> list[str]:
+    return as_portal(street)
+
+
+@cache
+def as_portal(street: Street) -> list[str]:
     """Words that run a program just as the portal runs: its user, no capability. Somebody has joined."""
     street.press("p-1", "join")
     assert street.lab.status()["separated"], (
@@ -24,8 +30,13 @@ def portal(street: Street) -> list[str]:
             "--no-new-privs"]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def paths(street: Street) -> dict[str, str]:
+    return paths_of(street)
+
+
+@cache
+def paths_of(street: Street) -> dict[str, str]:
     """Where this node keeps things."""
     return dict(json.loads(street.run(NODE, "meshctl", "config", "show", check=True)[1])["paths"])
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from meshctl.lab.handle import raise_lab
-from tests.journeys.conftest import NODE, PORTAL4, SITE4, SITE6, TICK, Street
+from tests.journeys.street import NODE, PORTAL4, SITE4, SITE6, TICK, Street
 
 STAY = 9.0
 MOST_MB = {"agent": 45, "portal": 45, "hub": 75, "watch": 60}
@@ -77,12 +74,9 @@ print(json.dumps(last))
 _CLASS = re.compile(r"class htb 1:([0-9a-f]+) .*?\n Sent (\d+) bytes", re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
-    file: Path = tmp_path_factory.mktemp("topology") / "brief.toml"
-    file.write_text(BRIEF, encoding="utf-8")
-    with raise_lab(file, f"t{secrets.token_hex(3)}") as lab:
-        yield Street(lab)
+@pytest.fixture
+def brief(stand: Callable[[str], Street]) -> Street:
+    return stand(BRIEF)
 
 
 def test_flows_of_both_families_run_until_the_stay_expires_and_no_longer_than_a_tick_after(brief: Street) -> None:
