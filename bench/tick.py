@@ -8,7 +8,7 @@ import socket
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 
 import click
@@ -18,12 +18,23 @@ from bench.inside.columns import progress, progress_ends, show, show_json
 from meshctl.agent.clock import SystemClock
 from meshctl.agent.kernel import LinuxKernel, shaped_devices
 from meshctl.agent.members import Members
+from meshctl.agent.named import TABLE
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
 
 KNOWN, PRESENT, TURNS = 5000, (100, 1000), 9
+KINDS = (
+    ("nobody moves a byte", False, False, False),
+    ("all move bytes", True, False, False),
+    ("the line is contended: all are charged", True, True, False),
+    ("the same, and all rates change", True, True, True),
+)
+"""Who moves bytes, whether somebody wants more, and whether the rates change; in the words of the table."""
+
 GUEST = "02:00:00:ff:ff:ff"
 _DAY = 86_400.0
+_SNDBUFFORCE = 32
+"""asm-generic/socket.h."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +58,13 @@ class Site:
         self._now = clock.read().monotonic
         for number, home in enumerate(store.households()[:present]):
             self._members.link(_hardware(number), home, self._now + 30 * _DAY, self._now)
-        self._turns = Reconciler(CONFIG, LinuxKernel(CONFIG), store, self._members, clock)
+        kernel = LinuxKernel(CONFIG)
+        self._turns = Reconciler(CONFIG, kernel, store, self._members, clock)
         self._turns.start()
+        seen4 = [f"{_hardware(n)} . 10.44.{n >> 8}.{n & 255}" for n in range(present)]
+        seen6 = [f"{_hardware(n)} . fd44::1:{n:x}" for n in range(present)]
+        for name, rows in (("seen4", seen4), ("seen6", seen6)):
+            kernel.commit([f"add element {TABLE} {name} {{ {', '.join(rows)} }}\n"])
         self._marks = sorted(self._turns.plan.present)
         self._wires = [_wire(device) for device in shaped_devices(CONFIG).values()]
 
@@ -60,8 +76,24 @@ class Site:
         """Have each household's leaf send a frame in each direction."""
         for wire in self._wires:
             for mark in self._marks:
-                wire.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 0x10000 | mark)
-                wire.send(bytes(200))
+                self._send(wire, mark, 1, 200)
+
+    def two_want_more(self) -> None:
+        """Fill two leaves in each direction, so that the line counts as contended."""
+        for wire in self._wires:
+            for mark in self._marks[:2]:
+                with suppress(OSError):  # its leaf is full
+                    self._send(wire, mark, 1000, 1500)
+
+    @staticmethod
+    def _send(wire: socket.socket, mark: int, frames: int, size: int) -> None:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 0x10000 | mark)
+        for _ in range(frames):
+            wire.send(bytes(size))
+
+    def is_contended(self) -> bool:
+        """Say whether the last turn charged what was carried in both directions."""
+        return all(use.contended for use in self._turns.accounts.use.values())
 
     def guest(self, *, comes: bool) -> None:
         """Have one more share the line, or one less: what every other is assured changes with it."""
@@ -92,20 +124,23 @@ def site(present: int) -> Iterator[Site]:
 
 
 def measure(present: int, turns: int) -> list[Cost]:
-    """Measure three kinds of turn in rotation: nothing moved, everybody moved bytes, every rate changed."""
-    kinds = ("nobody moves a byte", "all move bytes", "all move bytes, all rates change")
-    spent: dict[str, list[tuple[float, float, float]]] = {kind: [] for kind in kinds}
+    """Measure one kind of turn after the other, on one node."""
+    found = []
     with site(present) as here:
-        for _ in range(2):
-            here.turn()
-        for number in range(turns):
-            spent[kinds[0]].append(here.turn())
-            here.everybody_moves_bytes()
-            spent[kinds[1]].append(here.turn())
-            here.everybody_moves_bytes()
-            here.guest(comes=number % 2 == 0)
-            spent[kinds[2]].append(here.turn())
-    return [_cost(present, kind, rows) for kind, rows in spent.items()]
+        here.turn()
+        for what, moves, wanted, changes in KINDS:
+            spent = []
+            for number in range(turns):
+                if moves:
+                    here.everybody_moves_bytes()
+                if wanted:
+                    here.two_want_more()
+                if changes:
+                    here.guest(comes=number % 2 == 0)
+                spent.append(here.turn())
+                assert here.is_contended() is wanted
+            found.append(_cost(present, what, spent))
+    return found
 
 
 def _cost(present: int, kind: str, rows: list[tuple[float, float, float]]) -> Cost:
@@ -121,6 +156,8 @@ def _hardware(number: int) -> str:
 def _wire(device: str) -> socket.socket:
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     wire.bind((device, 0x88B5))
+    # Room for more than two leaves hold, so that the leaves refuse frames and not the socket.
+    wire.setsockopt(socket.SOL_SOCKET, _SNDBUFFORCE, 4 << 20)
     return wire
 
 

@@ -12,14 +12,16 @@ from meshctl.agent.passes import Verifier
 from meshctl.agent.store import Store
 from meshctl.config import Access, Config, Line, Node, Shaping
 from meshctl.lab.kernel import inside_net, ip
-from meshctl.model import ClockReading
+from meshctl.model import ClockReading, Policy
 
 DEVICES = ("lan0", "wan0")
+# A line counts as contended already when it carries a thousandth of its capacity and two want more.
 CONFIG = Config(
     Node("node"),
     (Access("lan0", "10.44.0.1/22", "fd44::1/64"),),
-    line=(Line("isp", "wan0", 1000.0, 1000.0),),
+    line=(Line("isp", "wan0", 100.0, 100.0),),
     shaping=Shaping("pfifo"),
+    policy=Policy(busy=0.001),
 )
 
 
