@@ -198,6 +198,7 @@ def _check_figures(file: Path, config: Config) -> None:
         if not low <= value <= high:
             raise ConfigError(file, key, f"{value:g} is out of bounds", f"Use {low:g} to {high:g}.")
     _one_of(file, "shaping.leaf", config.shaping.leaf, ("auto", "pfifo", "fq_codel", "cake"))
+    _one_of(file, "shaping.offloads", config.shaping.offloads, ("auto", "keep"))
     if config.portal.port == config.portal.redirect_port:
         raise ConfigError(file, "portal.redirect_port", "it equals portal.port", "Use two ports.")
 

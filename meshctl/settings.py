@@ -97,9 +97,14 @@ class Session:
 
 @dataclass(frozen=True)
 class Shaping:
-    """How leaves queue: ``auto`` takes fq_codel where the kernel has it, else a short FIFO."""
+    """How leaves queue, and what one packet is.
+
+    ``leaf`` ``auto`` takes fq_codel where the kernel has it, else a short FIFO. ``offloads`` ``auto`` has frames
+    come one by one where the line is slow enough for any board to forward them so; ``keep`` leaves devices as they are.
+    """
 
     leaf: str = "auto"
+    offloads: str = "auto"
 
 
 @dataclass(frozen=True)

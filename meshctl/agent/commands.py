@@ -112,6 +112,8 @@ def status(config_file: Path, as_json: bool) -> None:
             f"  line {direction:<4}     {tree['capacity_kbit'] / 1000:g} Mbit/s, {use['busy']:.0%} in use; "
             f"homes {tree['homes_kbit'] / 1000:g}, guests {tree['guests_kbit'] / 1000:g} assured"
         )
+    if reply["offloads"]:
+        click.echo("  offloads      on: several frames are one packet, and shares take turns of 64 kB and more")
     for short in reply["below_floor"]:
         who = f"{short['count']} {short['kind']} are assured {short['kbit']} kbit/s each"
         click.echo(f"  below floor   {short['direction']}: {who}; the floor is {reply['floor_kbit']}")

@@ -18,7 +18,7 @@ _NET = Path("/sys/class/net")
 
 _SIOCETHTOOL = 0x8946
 _MERGING = (0x1E, 0x23, 0x2B)
-"""ETHTOOL_GTSO, ETHTOOL_GGSO, ETHTOOL_GGRO of linux/ethtool.h."""
+"""ETHTOOL_GTSO, ETHTOOL_GGSO, ETHTOOL_GGRO of linux/ethtool.h; what sets each is the next number."""
 
 
 def check_devices(config: Config) -> None:
@@ -76,11 +76,28 @@ def has_carrier(device: str) -> bool:
 def offloads(devices: Iterable[str]) -> bool:
     """Say whether a device hands over several frames as one (TSO, GSO, GRO), so that queues count in those."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
-        return any(_feature(channel, device, command) for device in devices for command in _MERGING)
+        return any(_feature(channel, device, command) for device in _with_ports(devices) for command in _MERGING)
+
+
+def switch_offloads_off(devices: Iterable[str]) -> None:
+    """Have devices, and the ports of bridges among them, hand over frames one by one, where they can."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        for device in _with_ports(devices):
+            for command in _MERGING:
+                if _feature(channel, device, command):
+                    _feature(channel, device, command + 1)
+
+
+def _with_ports(devices: Iterable[str]) -> list[str]:
+    found: list[str] = []
+    for device in devices:
+        ports = _NET / device / "brif"
+        found += [device, *(sorted(port.name for port in ports.iterdir()) if ports.is_dir() else ())]
+    return found
 
 
 def _feature(channel: socket.socket, device: str, command: int) -> bool:
-    """Read one feature by SIOCETHTOOL (netdevice(7)); a device that does not know it has it off."""
+    """Read a feature by SIOCETHTOOL (netdevice(7)), or switch it off; a device that does not know it has it off."""
     value = array.array("B", struct.pack("II", command, 0))
     request = struct.pack("16sP", device.encode(), value.buffer_info()[0])
     try:

@@ -213,6 +213,7 @@ class Verbs:
             "use": {
                 d: {"busy": round(use.busy, 3), "fairness": use.fairness} for d, use in self._turns.accounts.use.items()
             },
+            "offloads": self._turns.merged,
             "floor_kbit": self._config.policy.floor,
             "below_floor": [asdict(short) for short in shortfalls(plan, self._config.policy)],
             "ledger": {d: _sum(self._store.ledger(), d) for d in DIRECTIONS},

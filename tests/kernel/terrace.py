@@ -168,6 +168,12 @@ class Terrace:
                 for device in devices:
                     switch_offloads(device, on=on)
 
+    def lengthen(self, *, far: bool) -> None:
+        """Have TCP make packets as on a way of more than half a millisecond, or as on one of no length."""
+        for name in ("isp", "homes"):
+            with inside_net(self.at(name)):
+                write_sysctl("net.ipv4.tcp_tso_rtt_log", "0" if far else "9")
+
     def flow(self, number: int, family: int) -> socket.socket:
         """Begin a TCP connection of a device to its port at the far end."""
         kind = socket.AF_INET if family == 4 else socket.AF_INET6
