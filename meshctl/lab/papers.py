@@ -37,7 +37,8 @@ def node_tables(
         "portal": {"port": PORTAL_PORT, "redirect_port": CAPTIVE_PORT, **table.portal},
         "policy": table.policy,
         "session": table.session,
-        "shaping": table.shaping,
+        # Agents would switch merging off on lines as slow as a lab's.
+        "shaping": {**({"offloads": "keep"} if topology.offloads else {}), **table.shaping},
         "report": {"hub": hub_url(topology), **table.report},
         "users": {role: str(users[role]) for role in ("agent", "portal", "watch")},
         "resolver": {"upstream": [topology.internet.ipv4, topology.internet.ipv6]},
