@@ -48,6 +48,7 @@ class Accounts:
         self._counted_to: float | None = None
         self._anchor: tuple[float, float] | None = None
         self._owed = False
+        self._known: Mapping[int, Household] | None = None
         self._written_at = 0.0
         self._kept: Memory | None = None
         self.memory: Memory | None = None
@@ -134,8 +135,8 @@ class Accounts:
         self.memory = advance(self.memory, turn, self._policy)
         for direction in DIRECTIONS:
             self.use[direction] = _use(by_way[direction], turn, direction, self._policy)
-        handles = {household.handle for household in known.values()}
-        if not self.memory.homes.keys() <= handles:
+        if known is not self._known:
+            self._known, handles = known, {household.handle for household in known.values()}
             left = {handle: past for handle, past in self.memory.homes.items() if handle in handles}
             self.memory = replace(self.memory, homes=left)
 

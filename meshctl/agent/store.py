@@ -25,6 +25,10 @@ from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
 _MOST_HOUSEHOLDS = FIRST_GUEST - FIRST_HOME
 
 
+_HEED = "CREATE TEMP TRIGGER heed_{event} AFTER {event} ON main.household BEGIN SELECT households_changed(); END"
+"""Whoever changes the table, here or in another room of the agent: what was read of it is read again."""
+
+
 class StoreError(MeshctlError):
     """node.db refused, with the remedy."""
 
@@ -50,6 +54,10 @@ class Store:
             self._connection.execute(f"PRAGMA {pragma}").close()
         migrations.apply(Database(self._connection))
         self._connection.isolation_level = None
+        self._known: dict[int, Household] | None = None
+        self._connection.create_function("households_changed", 0, self._forget_known)
+        for event in ("INSERT", "UPDATE", "DELETE"):
+            self._connection.execute(_HEED.format(event=event)).close()
         self.daily = Daily(self._connection)
 
     @property
@@ -82,9 +90,18 @@ class Store:
 
     def households(self) -> list[Household]:
         """Return all households in the order they were added."""
-        columns = "handle, number, shares, CASE WHEN trusted THEN since END"
-        rows = self._connection.execute(f"SELECT {columns} FROM household ORDER BY number")  # noqa: S608
-        return [Household(*row) for row in rows]
+        return list(self.by_mark().values())
+
+    def by_mark(self) -> Mapping[int, Household]:
+        """Return all households by their mark; the same mapping until one of them changes."""
+        if self._known is None:
+            columns = "handle, number, shares, CASE WHEN trusted THEN since END"
+            rows = self._connection.execute(f"SELECT {columns} FROM household ORDER BY number")  # noqa: S608
+            self._known = {FIRST_HOME + row[1] - 1: Household(*row) for row in rows}
+        return self._known
+
+    def _forget_known(self) -> None:
+        self._known = None
 
     def household(self, handle: str) -> tuple[Household, Verifier] | None:
         """Return a household and what verifies its pass, or ``None``."""
@@ -157,11 +174,11 @@ class Store:
 
         So a crash at any moment loses at most what passed since the last call, and counts nothing twice.
         """
-        handles = {FIRST_HOME + h.number - 1: h.handle for h in self.households()}
+        known = self.by_mark()
         charges: dict[Charge, int] = {}
         for (line, direction, mark), flow in flows.items():
             if flow.sent:
-                key = (line, direction, handles.get(mark, GUESTS))
+                key = (line, direction, known[mark].handle if mark in known else GUESTS)
                 charges[key] = charges.get(key, 0) + flow.sent
         day = self.daily.heed(clock)
         changed = [(*place, c.life, c.sent, c.packets, c.dropped) for place, c in now.items() if before.get(place) != c]
@@ -226,20 +243,22 @@ class Store:
 
     def transaction(self) -> Transaction:
         """Begin a transaction that ends with the block."""
-        return Transaction(self._connection)
+        return Transaction(self._connection, self._forget_known)
 
 
 class Transaction:
     """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when the block raises."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, undone: Callable[[], None]) -> None:
+        self._connection, self._undone = connection, undone
 
     def __enter__(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: object, fault: object, trace: object) -> None:
         self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+        if kind is not None:
+            self._undone()
 
 
 def _set_aside_if_damaged(file: Path) -> Path | None:

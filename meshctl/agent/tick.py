@@ -12,7 +12,7 @@ from meshctl.agent import elements, funnel, trees
 from meshctl.agent.accounts import Accounts
 from meshctl.agent.clock import Clock
 from meshctl.agent.kernel import Kernel, KernelError, KernelState, shaped_devices
-from meshctl.agent.members import Members, mark_of
+from meshctl.agent.members import Members
 from meshctl.agent.ruleset import PRESENT_MINUTES
 from meshctl.agent.store import Store
 from meshctl.config import Config
@@ -86,7 +86,7 @@ class Reconciler:
         self.rules = state.table.rules
         if self._config.shaping.leaf == "auto":
             self._leaf = next((tree.leaf for tree in state.trees.values() if tree.leaf), self._leaf)
-        households = {mark_of(household): household.handle for household in self._store.households()}
+        households = {mark: household.handle for mark, household in self._store.by_mark().items()}
         self._members.adopt(state.table.members, households, now)
         if self._said is None:
             known = {a: mark for a, mark in state.table.announced.items() if FIRST_HOME <= mark <= LAST_STRANGER}
@@ -186,8 +186,8 @@ class Reconciler:
         self.accounts.enter_levels(levels, here, self._clock.read())
         return plan
 
-    def _households(self) -> dict[int, Household]:
-        return {mark_of(household): household for household in self._store.households()}
+    def _households(self) -> Mapping[int, Household]:
+        return self._store.by_mark()
 
     @property
     def others(self) -> list[Member]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from meshctl.model import DIRECTIONS, Capacity, Device, Direction, Household, Policy
 from meshctl.quota.share import fill, guest_pool, level_of
-from meshctl.quota.usage import Memory, ratio
+from meshctl.quota.usage import Memory, measure, ratio
 
 ROOT, HOMES, GUEST_POOL, UNKNOWN = 0x1, 0x2, 0x3, 0x4
 """Class numbers below the qdisc: the line, its two parents, and the leaf for what nobody could name."""
@@ -157,11 +157,15 @@ def _levels(
     households: Mapping[int, Household], here: Collection[int], memory: Memory | None, policy: Policy
 ) -> dict[int, int]:
     found: dict[int, int] = {}
-    for mark in here if memory is not None else ():
+    if memory is None or not policy.level_above:
+        return found
+    # Amounts only fade: whoever is at level 0 and below this even before they are faded is there still.
+    room = policy.level_above[0] - policy.newcomer
+    low = {direction: room * measure(memory.of(direction), policy) for direction in DIRECTIONS}
+    for mark in here:
         household = households.get(mark)
-        past = memory.homes.get(household.handle) if memory is not None and household else None
-        # What was never charged has at most the newcomer term, which no threshold is below.
-        if memory is None or past is None or not (past.down or past.up):
+        past = memory.homes.get(household.handle) if household else None
+        if past is None or (past.level == 0 and past.down <= low["down"] and past.up <= low["up"]):
             continue
         level = level_of(ratio(memory, past, policy).value, past.level, policy)
         if level:

@@ -138,7 +138,7 @@ def advance(memory: Memory, turn: Turn, policy: Policy) -> Memory:
     homes = dict(memory.homes)
     _note_presence(homes, turn, clock)
     filled: dict[Direction, Filled] = {}
-    charges: dict[str, dict[Direction, float]] = {}
+    charges: dict[str, tuple[float, float]] = {}
     for direction in DIRECTIONS:
         contended = is_contended(turn, direction, policy.busy)
         filled[direction] = _fill(memory.of(direction), turn, direction, contended, half_life)
@@ -147,8 +147,7 @@ def advance(memory: Memory, turn: Turn, policy: Policy) -> Memory:
     for handle, charge in charges.items():
         past = homes[handle]
         kept = left_after(clock - past.at, half_life)
-        down, up = (past.charged(d) * kept + charge.get(d, 0.0) for d in DIRECTIONS)
-        homes[handle] = replace(past, at=clock, down=down, up=up)
+        homes[handle] = _charged(past, clock, past.down * kept + charge[0], past.up * kept + charge[1])
     return Memory(clock, filled["down"], filled["up"], homes)
 
 
@@ -202,7 +201,7 @@ def _fill(before: Filled, turn: Turn, direction: Direction, contended: bool, hal
 
 
 def _charge(
-    charges: dict[str, dict[Direction, float]],
+    charges: dict[str, tuple[float, float]],
     homes: Mapping[str, Past],
     turn: Turn,
     direction: Direction,
@@ -212,7 +211,14 @@ def _charge(
     together = shares_lately(homes, turn.present, clock, half_life)
     # A burst that was queued before may make a turn look fuller than full: charge at most the whole line.
     fit = min(1.0, turn.capacity.of(direction) * turn.seconds / turn.total[direction])
+    each = gained(fit / turn.seconds * together, turn.seconds, half_life)
     for handle, carried in turn.carried[direction].items():
         if carried > 0 and handle in turn.present:
-            rate = carried * fit / turn.seconds * together / turn.present[handle]
-            charges.setdefault(handle, {})[direction] = gained(rate, turn.seconds, half_life)
+            charge, (down, up) = each * carried / turn.present[handle], charges.get(handle, (0.0, 0.0))
+            charges[handle] = (charge, up) if direction == "down" else (down, charge)
+
+
+def _charged(past: Past, at: float, down: float, up: float) -> Past:
+    # Written out: with a thousand households present, `replace` takes most of a turn.
+    decided = past.level, past.since, past.ratio, past.wall
+    return Past(past.born, past.seen, at, past.shares, down, up, *decided)
