@@ -113,28 +113,24 @@ def test_a_home_that_stepped_back_has_the_whole_line_while_nobody_else_wants_it(
     assert got[way][2] >= 0.95 * side.mbit
 
 
-def test_a_newcomer_has_its_slice_in_its_first_second(side: Side) -> None:
+@pytest.mark.parametrize("way", DIRECTIONS)
+def test_newcomers_have_their_slices_in_their_first_second(side: Side, way: Direction) -> None:
     agent = side.begin([1, 2, 3, 4])
-    crowd = [Wish(1, 4, flows=MOST), Wish(2, 6, flows=MOST), Wish(3, 4, "up", MOST), Wish(4, 6, "up", MOST)]
-    with crowding(side.terrace, crowd):
-        time.sleep(1.0)
-        for homes, (down, up) in ((5, (4, 6)), (7, (6, 4))):
-            slice_mbit = side.mbit / (homes + 1)
-            got = first_second(side.terrace, agent, [Wish(homes, down), Wish(homes + 1, up, "up")])
-            assert got["down"][homes] >= 0.9 * slice_mbit
-            assert got["up"][homes + 1] >= 0.9 * slice_mbit
+    crowd = [Wish(home, (4, 6)[home % 2], way, MOST) for home in (1, 2, 3, 4)]
+    newcomers = [Wish(5, 4, way), Wish(6, 6, way)]
+    with ExitStack() as stack:
+        stack.enter_context(crowding(side.terrace, crowd))
+        time.sleep(0.8)
+        move_in(agent, {5: 5, 6: 6})
 
+        def begin_and_wait() -> None:
+            stack.enter_context(crowding(side.terrace, newcomers))
+            time.sleep(1.0)
 
-def first_second(terrace: Terrace, agent: Agent, wishes: list[Wish]) -> Got:
-    """Return what devices get in the second that begins with their joining."""
+        got = watch(side.terrace, [*crowd, *newcomers], begin_and_wait)[way]
 
-    def join_and_wait() -> None:
-        move_in(agent, {wish.device: wish.device for wish in wishes})
-        begun.enter_context(crowding(terrace, wishes))
-        time.sleep(1.0)
-
-    with ExitStack() as begun:
-        return watch(terrace, wishes, join_and_wait)
+    assert sum(got.values()) >= 0.9 * side.mbit
+    assert min(got[5], got[6]) >= 0.9 * sum(got.values()) / 6
 
 
 @pytest.mark.parametrize("way", DIRECTIONS)
