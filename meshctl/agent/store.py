@@ -17,6 +17,7 @@ from meshctl.agent.daily import Charge, Daily
 from meshctl.agent.files import write_whole
 from meshctl.agent.migrations import migrations
 from meshctl.agent.passes import Verifier
+from meshctl.agent.register import Register
 from meshctl.agent.removal import drop_absent
 from meshctl.model import GUESTS, ClockReading, Direction, Household, MeshctlError
 from meshctl.quota.meter import Count, Flow, Place
@@ -51,6 +52,7 @@ class Store:
         migrations.apply(Database(self._connection))
         self._connection.isolation_level = None
         self.daily = Daily(self._connection)
+        self._register = Register(self._connection)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -80,11 +82,13 @@ class Store:
         """Return the number of the newest boot, 0 before the first."""
         return int(self._connection.execute("SELECT COALESCE(MAX(counter), 0) FROM boot").fetchone()[0])
 
-    def households(self) -> list[Household]:
+    def households(self) -> tuple[Household, ...]:
         """Return all households in the order they were added."""
-        columns = "handle, number, shares, CASE WHEN trusted THEN since END"
-        rows = self._connection.execute(f"SELECT {columns} FROM household ORDER BY number")  # noqa: S608
-        return [Household(*row) for row in rows]
+        return self._register.all()
+
+    def households_by_mark(self) -> Mapping[int, Household]:
+        """Return all households by mark, which is also the number of their class."""
+        return self._register.by_mark()
 
     def household(self, handle: str) -> tuple[Household, Verifier] | None:
         """Return a household and what verifies its pass, or ``None``."""
@@ -157,11 +161,11 @@ class Store:
 
         So a crash at any moment loses at most what passed since the last call, and counts nothing twice.
         """
-        handles = {FIRST_HOME + h.number - 1: h.handle for h in self.households()}
+        known = self.households_by_mark()
         charges: dict[Charge, int] = {}
         for (line, direction, mark), flow in flows.items():
             if flow.sent:
-                key = (line, direction, handles.get(mark, GUESTS))
+                key = (line, direction, known[mark].handle if mark in known else GUESTS)
                 charges[key] = charges.get(key, 0) + flow.sent
         day = self.daily.heed(clock)
         changed = [(*place, c.life, c.sent, c.packets, c.dropped) for place, c in now.items() if before.get(place) != c]
