@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from meshctl.agent.elements import read_listing
 from meshctl.lab.handle import Lab, raise_lab
 
 NODES = ("elm", "oak", "ash")
@@ -94,10 +93,16 @@ def state(lab: Lab) -> dict[str, Any]:
     names = ("roster", "roll", "enrolled", "fault", "day_key", "day_keys", "remembered", "announced", "leases")
     found: dict[str, Any] = {name: told["mesh"][name] for name in names}
     found |= {name: told[name] for name in ("joined", "homes", "guests")}
-    table = read_listing(lab.exec(TARGET, ["nft", "-j", "list", "table", "inet", "meshctl"]).stdout)
-    members = {hardware: element.mark for hardware, element in table.members.items()}
+    rules = [str(rule) for rule in _listed(lab, "rule")]
+    maps = {one["name"]: one.get("elem", []) for one in _listed(lab, "map")}
+    members = {key["elem"]["val"]: mark for key, mark in maps["member"]}
     found["households"] = json.loads(lab.exec(TARGET, ["meshctl", "household", "list", "--json"]).stdout)
-    return found | {"members": members, "marks": table.announced, "rules": table.rules}
+    return found | {"members": members, "marks": [maps["announced4"], maps["announced6"]], "rules": rules}
+
+
+def _listed(lab: Lab, kind: str) -> list[dict[str, Any]]:
+    listing = json.loads(lab.exec(TARGET, ["nft", "-j", "list", "table", "inet", "meshctl"]).stdout)["nftables"]
+    return [entry[kind] for entry in listing if kind in entry]
 
 
 def refused(lab: Lab) -> dict[str, int]:

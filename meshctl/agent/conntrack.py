@@ -7,30 +7,22 @@ Message and attribute numbers are those of linux/netfilter/nfnetlink_conntrack.h
 
 from __future__ import annotations
 
+import errno
 import ipaddress
-import os
-import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator
 
-_NETLINK_NETFILTER = 12
+from meshctl.agent.netlink import NETFILTER, Attributes, Channel, attribute, attributes
+
 _GET, _DELETE = 0x0101, 0x0102
-_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
-_ERROR, _DONE = 0x2, 0x3
 _TUPLE_ORIGINAL, _TUPLE_REPLY, _ID = 1, 2, 12
 _IP, _PROTO = 1, 2
 _V4_SOURCE, _V4_DESTINATION, _V6_SOURCE, _V6_DESTINATION = 1, 2, 3, 4
 _NUMBER, _SOURCE_PORT = 1, 2
 _TCP = 6
-_GONE = 2
-"""ENOENT: the connection ended by itself in between."""
+_NESTED = 0x8000
 
-_HEADER = struct.Struct("=IHHII")
 _FAMILY = struct.Struct("=BBH")
-_ATTRIBUTE = struct.Struct("=HH")
-_RECEIVE = 1 << 18
-
-Attributes = dict[int, bytes]
 
 
 def forget(addresses: Iterable[str]) -> int:
@@ -48,7 +40,7 @@ def forget_redirected(addresses: Iterable[str], port: int) -> int:
     wanted = {ipaddress.ip_address(address).packed for address in addresses}
 
     def concerns(original: Attributes, reply: Attributes) -> bool:
-        proto = _attributes(reply.get(_PROTO, b""))
+        proto = attributes(reply.get(_PROTO, b""))
         redirected = proto.get(_NUMBER) == bytes([_TCP]) and proto.get(_SOURCE_PORT) == port.to_bytes(2, "big")
         return redirected and bool(wanted & set(_addresses(original)))
 
@@ -56,87 +48,36 @@ def forget_redirected(addresses: Iterable[str], port: int) -> int:
 
 
 def _delete_where(concerns: Callable[[Attributes, Attributes], bool], wanted: set[bytes]) -> int:
-    deleted = 0
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER) as channel:
-        channel.bind((0, 0))
-        channel.settimeout(5.0)
-        for family, original, identity in list(_matching(channel, concerns, wanted)):
-            deleted += _delete(channel, family, original, identity)
-    return deleted
+    with Channel(NETFILTER) as channel:
+        return sum(_delete(channel, *found) for found in list(_matching(channel, concerns, wanted)))
 
 
 def _matching(
-    channel: socket.socket, concerns: Callable[[Attributes, Attributes], bool], wanted: set[bytes]
+    channel: Channel, concerns: Callable[[Attributes, Attributes], bool], wanted: set[bytes]
 ) -> Iterator[tuple[int, bytes, bytes]]:
-    _send(channel, _GET, _REQUEST | _DUMP, 0, b"")
-    for kind, body in _messages(channel):
+    for message in channel.each(_GET, _FAMILY.pack(0, 0, 0)):
         # Most connections are somebody else's: look for the bytes of an address before reading the message.
-        if kind != 0x0100 or not any(address in body for address in wanted):
+        if not any(address in message for address in wanted):
             continue
-        found = _attributes(body[_FAMILY.size :])
+        found = attributes(message[_FAMILY.size :])
         original, reply = found.get(_TUPLE_ORIGINAL, b""), found.get(_TUPLE_REPLY, b"")
-        if concerns(_attributes(original), _attributes(reply)):
-            yield body[0], original, found.get(_ID, b"")
+        if concerns(attributes(original), attributes(reply)):
+            yield message[0], original, found.get(_ID, b"")
 
 
-def _messages(channel: socket.socket) -> Iterator[tuple[int, bytes]]:
-    """Yield type and body of each message of a dump. Raises `OSError` with the kernel's error."""
-    while True:
-        data = channel.recv(_RECEIVE)
-        at = 0
-        while at + _HEADER.size <= len(data):
-            length, kind, _, _, _ = _HEADER.unpack_from(data, at)
-            body = data[at + _HEADER.size : at + length]
-            if kind == _DONE:
-                return
-            if kind == _ERROR:
-                _raise(body)
-            yield kind, body
-            at += (length + 3) & ~3
-
-
-def _delete(channel: socket.socket, family: int, original: bytes, identity: bytes) -> int:
-    _send(channel, _DELETE, _REQUEST | _ACK, family, _pack(_TUPLE_ORIGINAL | 0x8000, original) + _pack(_ID, identity))
-    data = channel.recv(_RECEIVE)
-    (code,) = struct.unpack_from("=i", data, _HEADER.size)
-    if code == -_GONE:
-        return 0
-    if code:
-        raise OSError(-code, os.strerror(-code))
+def _delete(channel: Channel, family: int, original: bytes, identity: bytes) -> int:
+    wanted = attribute(_TUPLE_ORIGINAL | _NESTED, original) + (attribute(_ID, identity) if identity else b"")
+    try:
+        channel.tell(_DELETE, _FAMILY.pack(family, 0, 0) + wanted)
+    except OSError as fault:
+        if fault.errno == errno.ENOENT:  # it ended by itself in between
+            return 0
+        raise
     return 1
 
 
-def _send(channel: socket.socket, kind: int, flags: int, family: int, attributes: bytes) -> None:
-    body = _FAMILY.pack(family, 0, 0) + attributes
-    channel.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, 1, 0) + body)
-
-
-def _raise(body: bytes) -> None:
-    (code,) = struct.unpack_from("=i", body)
-    if code:
-        raise OSError(-code, os.strerror(-code))
-
-
-def _pack(kind: int, payload: bytes) -> bytes:
-    if not payload:
-        return b""
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(payload), kind) + payload + b"\0" * (-len(payload) % 4)
-
-
-def _attributes(data: bytes) -> Attributes:
-    found: Attributes = {}
-    at = 0
-    while at + _ATTRIBUTE.size <= len(data):
-        length, kind = _ATTRIBUTE.unpack_from(data, at)
-        if length < _ATTRIBUTE.size:
-            break
-        found[kind & 0x3FFF] = data[at + _ATTRIBUTE.size : at + length]
-        at += (length + 3) & ~3
-    return found
-
-
 def _addresses(side: Attributes) -> Iterator[bytes]:
-    held = _attributes(side.get(_IP, b""))
+    held = attributes(side.get(_IP, b""))
     for kind in (_V4_SOURCE, _V4_DESTINATION, _V6_SOURCE, _V6_DESTINATION):
         if kind in held:
             yield held[kind]

@@ -1,4 +1,4 @@
-"""Pure text for nft(8): what the listing of `inet meshctl` says, and the batch from there to a plan.
+"""Pure text for nft(8): what the kernel says of `inet meshctl`, and the batch from there to a plan.
 
 A device is one element of `member`, an address behind another node one of `announced4` or `announced6`,
 a share one of `class`, and where there is a line a device with its mark one of `sender`. The rules
@@ -7,20 +7,16 @@ themselves are in `ruleset`.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from meshctl.agent.named import NAMES, TABLE
+from meshctl.agent.named import TABLE
 from meshctl.quota.plan import FIRST_HOME, Plan
 
 _CHUNK = 400
 _BATCH = 65536
 """Elements in one statement, and characters in one transaction."""
-_OURS = {"member", "announced4", "announced6", "sender", "class", "seen4", "seen6"}
-
 _Key = TypeVar("_Key")
 _Timed = TypeVar("_Timed", "Element", "Sender")
 
@@ -56,57 +52,10 @@ class TableState:
     classes: Mapping[int, str] = field(default_factory=dict)
     senders: Mapping[tuple[str, int], Sender] = field(default_factory=dict)
     seen: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    flowtables: int = 0
-
-
-def read_listing(listing: str) -> TableState:
-    """Read ``nft -j list table inet meshctl`` (libnftables-json(5)). An empty text means no table."""
-    if not listing:
-        return TableState()
-    objects = json.loads(listing)["nftables"]
-    digest = hashlib.sha256()
-    found: dict[str, Any] = {}
-    flowtables = 0
-    for entry in objects:
-        kind, value = next(iter(entry.items()))
-        if kind in ("rule", "chain"):
-            digest.update(json.dumps({k: v for k, v in value.items() if k != "handle"}, sort_keys=True).encode())
-        elif kind in ("map", "set"):
-            found[value["name"]] = value.get("elem", [])
-        flowtables += kind == "flowtable"
-    # The kernel lists a set in the order of its buckets, which it may change whenever it likes.
-    fixed = [[name, sorted(map(json.dumps, found[name]))] for name in sorted(found.keys() & NAMES)]
-    digest.update(json.dumps(fixed).encode())
-    if not found.keys() >= _OURS:
-        return TableState()
-    members = {key: Element(mark, expires) for key, mark, expires in _timed(found["member"])}
-    senders = {tuple(key["concat"]): Sender(number, expires) for key, number, expires in _timed(found["sender"])}
-    announced = dict([*found["announced4"], *found["announced6"]])
-    seen = _seen([*found["seen4"], *found["seen6"]])
-    return TableState(digest.hexdigest(), members, announced, dict(found["class"]), senders, seen, flowtables)
-
-
-def _timed(elements: Iterable[Any]) -> Iterator[tuple[Any, Any, float | None]]:
-    for key, value in elements:
-        if isinstance(key, dict) and "elem" in key:
-            element = key["elem"]
-            yield element["val"], value, element.get("expires")
-        else:
-            yield key, value, None
-
-
-def _seen(elements: Iterable[Any]) -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    for entry in elements:
-        element = entry.get("elem", entry)
-        value = element.get("val", element)
-        hardware, address = value["concat"]
-        found.setdefault(hardware, set()).add(address)
-    return {hardware: frozenset(addresses) for hardware, addresses in found.items()}
 
 
 def expected(rules: str, plan: Plan, clock: float) -> TableState:
-    """Return what the listing will say once ``plan`` is in place."""
+    """Return what the kernel will say once ``plan`` is in place."""
     members, senders = _wanted(plan, clock)
     return TableState(rules, members, plan.announced, _wanted_classes(plan), senders)
 

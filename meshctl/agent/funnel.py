@@ -11,8 +11,6 @@ same hook stay as they are, and so does the hook itself, which somebody else may
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -20,22 +18,14 @@ from meshctl.config import Config
 
 FUNNEL = "meshctl-down"
 
-_PREFERENCE = 28019
+PREFERENCE = 28019
 """A place among the filters of a hook that nothing chooses by itself: "ms" as a number."""
+
+_EVERY_PROTOCOL = 0x0003
+"""ETH_P_ALL."""
 
 _MARKED = "4,32 0 0 4294963220,21 1 0 0,6 0 0 4294967295,6 0 0 0"
 """Classic BPF: load the mark (linux/filter.h, SKF_AD_OFF + SKF_AD_MARK); 0 matches nothing, another matches."""
-
-_TO_FUNNEL = f"Egress Redirect to device {FUNNEL}"
-
-_QDISC = re.compile(r"^qdisc (?P<kind>\S+) (?P<handle>\S+) dev (?P<device>\S+) ", re.MULTILINE)
-_FILTER = re.compile(
-    rf"^filter protocol (?P<protocol>\S+) pref {_PREFERENCE} (?P<kind>\S+) chain 0 handle (?P<handle>\S+)"
-    r"(?P<rest>.*\n(?:\t.*\n)*)",
-    re.MULTILINE,
-)
-_BYTECODE = re.compile(r"bytecode '([^']*)'")
-_ACTION = re.compile(r"mirred \(([^)]*)\)")
 
 
 @dataclass(frozen=True)
@@ -59,34 +49,18 @@ def facing_devices(config: Config) -> tuple[str, ...]:
     return (*(access.device for access in config.access), *config.mesh.devices)
 
 
-def devices_with(kind: str, qdiscs: str) -> frozenset[str]:
-    """Return the devices that have a queue of this kind, from ``tc qdisc show``."""
-    return frozenset(match["device"] for match in _QDISC.finditer(qdiscs) if kind == match["kind"])
+def shown_filter(protocol: int, kind: str, handle: int, program: list[str], targets: list[str]) -> str:
+    """Return one filter in words that are the same for equal ones; instructions as ``code:true:false:operand``."""
+    return f"{protocol:#x} {kind} {handle:#x} {program} {targets}"
 
 
-def read_links(listing: str) -> tuple[frozenset[str], bool | None]:
-    """Read ``ip -json -details link show``: all devices, and whether the funnel is up, or ``None`` without one."""
-    rows = {row["ifname"]: row for row in json.loads(listing) if "ifname" in row}
-    own = rows.get(FUNNEL, {})
-    is_ours = own.get("linkinfo", {}).get("info_kind") == "ifb"
-    return frozenset(rows), "UP" in own["flags"] if is_ours else None
+def marked_filter(program: str, target: str) -> str:
+    """Return in the same words what a filter of ours shows that has this program in tc's words."""
+    instructions = [":".join(one.split()) for one in program.split(",")[1:]]
+    return shown_filter(_EVERY_PROTOCOL, "bpf", 1, instructions, [f"redirect {target}"])
 
 
-def read_filters(listing: str) -> tuple[str, ...]:
-    """Read ``tc filter show dev … egress``: what stands at our preference, one text for each filter."""
-    return tuple(_filter(match) for match in _FILTER.finditer(listing))
-
-
-def _filter(match: re.Match[str]) -> str:
-    rest = match["rest"]
-    return _shown(match["protocol"], match["kind"], match["handle"], _BYTECODE.findall(rest), _ACTION.findall(rest))
-
-
-def _shown(protocol: str, kind: str, handle: str, bytecode: list[str], actions: list[str]) -> str:
-    return f"{protocol} {kind} {handle} {bytecode} {actions}"
-
-
-_OURS = (_shown("all", "bpf", "0x1", [_MARKED], [_TO_FUNNEL]),)
+_OURS = (marked_filter(_MARKED, FUNNEL),)
 
 
 def expected(faces: Iterable[str]) -> FunnelState:
@@ -131,10 +105,10 @@ def _lead(device: str, now: FunnelState) -> Iterator[str]:
     if there:
         yield _no_filter(device)
     yield (
-        f"filter add dev {device} egress pref {_PREFERENCE} protocol all handle 1 "
+        f"filter add dev {device} egress pref {PREFERENCE} protocol all handle 1 "
         f"bpf bytecode '{_MARKED}' action mirred egress redirect dev {FUNNEL}"
     )
 
 
 def _no_filter(device: str) -> str:
-    return f"filter del dev {device} egress pref {_PREFERENCE}"
+    return f"filter del dev {device} egress pref {PREFERENCE}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import json
-import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
 
-from meshctl.agent import conntrack, funnel
-from meshctl.agent.elements import TableState, read_listing
+from meshctl.agent import conntrack, queues
+from meshctl.agent.elements import TableState
 from meshctl.agent.funnel import FUNNEL, FunnelState, facing_devices
+from meshctl.agent.netlink import ROUTE, Channel
+from meshctl.agent.queues import Queues
 from meshctl.agent.ruleset import greeting_text, install_text
 from meshctl.agent.surroundings import Surroundings, read_flowtables, read_queues
-from meshctl.agent.trees import TreeState, is_whole, read_tree
+from meshctl.agent.tables import read_table
+from meshctl.agent.trees import TreeState, is_whole
 from meshctl.config import Config
 from meshctl.lists import Roster
 from meshctl.model import Direction, MeshctlError
@@ -24,9 +27,6 @@ from meshctl.model import Direction, MeshctlError
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _SECONDS = 20
 """How long one program may take before it counts as stuck."""
-
-_NO_DEVICE = "Cannot find device"
-"""What tc says of a device that went away while we read."""
 
 
 class KernelError(MeshctlError):
@@ -82,11 +82,24 @@ class LinuxKernel:
         self._devices = shaped_devices(config)
 
     def read(self) -> KernelState:
-        """Read the table's listing, the trees and the funnel; what is missing is a state, not an error."""
-        listing = _run(["nft", "-j", "list", "table", "inet", "meshctl"], absent="No such file or directory")
-        qdiscs = _run(["tc", "qdisc", "show"])
-        trees = {direction: self._read_tree(device, qdiscs) for direction, device in self._devices.items()}
-        return KernelState(read_listing(listing), trees, self._read_funnel(qdiscs))
+        """Read the table, the trees and the funnel; what is missing is a state, not an error."""
+        with _as_kernel_error("read"):
+            return KernelState(read_table(), *self._read_devices())
+
+    def _read_devices(self) -> tuple[dict[Direction, TreeState], FunnelState]:
+        with Channel(ROUTE) as channel:
+            links = queues.read_links(channel)
+            hung = queues.read_queues(channel)
+            index = {link.name: link.index for link in links}
+            trees = {d: _read_tree(channel, index.get(device, 0), hung) for d, device in self._devices.items()}
+            own = next((link for link in links if link.name == FUNNEL and link.kind == "ifb"), None)
+            names = {link.index: link.name for link in links}
+            hooked = {name: at for name, at in index.items() if at in hung and hung[at].hooked}
+            filters = {name: queues.read_hook(channel, at, names) for name, at in hooked.items()}
+            others = index.keys() - {*self._devices.values(), FUNNEL}
+            strays = tuple(sorted(name for name in others if is_whole(_read_tree(channel, index[name], hung))))
+        up = own.up if own else None
+        return trees, FunnelState(up, frozenset(index), frozenset(hooked), filters, strays)
 
     def look_around(self) -> Surroundings:
         """Read what others did on our devices: their queues, and flowtables that name one."""
@@ -94,25 +107,6 @@ class LinuxKernel:
         flowtables = read_flowtables(_run(["nft", "-j", "list", "flowtables"]), ours)
         hooked = frozenset(facing_devices(self._config) if FUNNEL in self._devices.values() else ())
         return Surroundings(read_queues(_run(["tc", "qdisc", "show"])), flowtables, frozenset(ours), hooked)
-
-    def _read_tree(self, device: str, qdiscs: str) -> TreeState:
-        own = re.sub(f"^(qdisc [^ ]+ [^ ]+) dev {re.escape(device)} ", r"\1 ", qdiscs, flags=re.MULTILINE)
-        own = "".join(line for line in own.splitlines(keepends=True) if " dev " not in line)
-        if " htb " not in own:
-            return read_tree(own, "", "")
-        classes = _run(["tc", "-s", "-d", "class", "show", "dev", device], absent=_NO_DEVICE)
-        return read_tree(own, classes, _run(["tc", "filter", "show", "dev", device, "parent", "1:"], absent=_NO_DEVICE))
-
-    def _read_funnel(self, qdiscs: str) -> FunnelState:
-        devices, up = funnel.read_links(_run(["ip", "-json", "-details", "link", "show"]))
-        hooked = funnel.devices_with("clsact", qdiscs)
-        shown = {
-            device: _run(["tc", "filter", "show", "dev", device, "egress"], absent=_NO_DEVICE) for device in hooked
-        }
-        others = funnel.devices_with("htb", qdiscs) - {*self._devices.values(), FUNNEL}
-        strays = tuple(device for device in sorted(others) if is_whole(self._read_tree(device, qdiscs)))
-        filters = {device: funnel.read_filters(text) for device, text in shown.items()}
-        return FunnelState(up, devices, hooked, filters, strays)
 
     def install(self, roster: Roster | None) -> None:
         """Put the table's rules anew in one transaction, for these nodes; elements stay."""
@@ -139,21 +133,35 @@ class LinuxKernel:
 
     def forget_redirected(self, addresses: Iterable[str]) -> None:
         """Delete exactly the connections that were redirected to the portal."""
-        with _as_kernel_error():
+        with _as_kernel_error("forget connections"):
             conntrack.forget_redirected(addresses, self._config.portal.redirect_port)
 
     def forget(self, addresses: Iterable[str]) -> None:
         """Delete every connection these addresses opened or answer."""
-        with _as_kernel_error():
+        with _as_kernel_error("forget connections"):
             conntrack.forget(addresses)
 
 
 @contextmanager
-def _as_kernel_error() -> Iterator[None]:
+def _as_kernel_error(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as fault:
-        raise KernelError(f"the kernel did not forget connections: {fault}") from fault
+        raise KernelError(f"the kernel did not let us {what}: {fault}") from fault
+
+
+def _read_tree(channel: Channel, index: int, hung: Mapping[int, Queues]) -> TreeState:
+    """Read one device's tree; nothing where it has none of ours, or went away meanwhile."""
+    found = hung.get(index)
+    if found is None or not found.ours:
+        return TreeState()
+    try:
+        classes = queues.read_classes(channel, index)
+        return TreeState("htb", classes, queues.has_arp_filter(channel, index), found.leaf)
+    except OSError as fault:
+        if fault.errno == errno.ENODEV:
+            return TreeState()
+        raise
 
 
 def shaped_devices(config: Config) -> dict[Direction, str]:

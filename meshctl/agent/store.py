@@ -17,16 +17,13 @@ from meshctl.agent.daily import Charge, Daily
 from meshctl.agent.files import write_whole
 from meshctl.agent.migrations import migrations
 from meshctl.agent.passes import Verifier
+from meshctl.agent.register import Register
 from meshctl.agent.removal import drop_absent
 from meshctl.model import GUESTS, ClockReading, Direction, Household, MeshctlError
 from meshctl.quota.meter import Count, Flow, Place
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
 
 _MOST_HOUSEHOLDS = FIRST_GUEST - FIRST_HOME
-
-
-_HEED = "CREATE TEMP TRIGGER heed_{event} AFTER {event} ON main.household BEGIN SELECT households_changed(); END"
-"""Whoever changes the table, here or in another room of the agent: what was read of it is read again."""
 
 
 class StoreError(MeshctlError):
@@ -54,11 +51,8 @@ class Store:
             self._connection.execute(f"PRAGMA {pragma}").close()
         migrations.apply(Database(self._connection))
         self._connection.isolation_level = None
-        self._known: dict[int, Household] | None = None
-        self._connection.create_function("households_changed", 0, self._forget_known)
-        for event in ("INSERT", "UPDATE", "DELETE"):
-            self._connection.execute(_HEED.format(event=event)).close()
         self.daily = Daily(self._connection)
+        self._register = Register(self._connection)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -88,20 +82,13 @@ class Store:
         """Return the number of the newest boot, 0 before the first."""
         return int(self._connection.execute("SELECT COALESCE(MAX(counter), 0) FROM boot").fetchone()[0])
 
-    def households(self) -> list[Household]:
+    def households(self) -> tuple[Household, ...]:
         """Return all households in the order they were added."""
-        return list(self.by_mark().values())
+        return self._register.all()
 
-    def by_mark(self) -> Mapping[int, Household]:
-        """Return all households by their mark; the same mapping until one of them changes."""
-        if self._known is None:
-            columns = "handle, number, shares, CASE WHEN trusted THEN since END"
-            rows = self._connection.execute(f"SELECT {columns} FROM household ORDER BY number")  # noqa: S608
-            self._known = {FIRST_HOME + row[1] - 1: Household(*row) for row in rows}
-        return self._known
-
-    def _forget_known(self) -> None:
-        self._known = None
+    def households_by_mark(self) -> Mapping[int, Household]:
+        """Return all households by mark, which is also the number of their class."""
+        return self._register.by_mark()
 
     def household(self, handle: str) -> tuple[Household, Verifier] | None:
         """Return a household and what verifies its pass, or ``None``."""
@@ -174,7 +161,7 @@ class Store:
 
         So a crash at any moment loses at most what passed since the last call, and counts nothing twice.
         """
-        known = self.by_mark()
+        known = self.households_by_mark()
         charges: dict[Charge, int] = {}
         for (line, direction, mark), flow in flows.items():
             if flow.sent:
@@ -243,22 +230,20 @@ class Store:
 
     def transaction(self) -> Transaction:
         """Begin a transaction that ends with the block."""
-        return Transaction(self._connection, self._forget_known)
+        return Transaction(self._connection)
 
 
 class Transaction:
     """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when the block raises."""
 
-    def __init__(self, connection: sqlite3.Connection, undone: Callable[[], None]) -> None:
-        self._connection, self._undone = connection, undone
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
 
     def __enter__(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: object, fault: object, trace: object) -> None:
         self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
-        if kind is not None:
-            self._undone()
 
 
 def _set_aside_if_damaged(file: Path) -> Path | None:

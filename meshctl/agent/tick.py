@@ -17,7 +17,7 @@ from meshctl.agent.ruleset import PRESENT_MINUTES
 from meshctl.agent.store import Store
 from meshctl.config import Config
 from meshctl.lists import Member, Roster
-from meshctl.model import Device, Household
+from meshctl.model import Device
 from meshctl.quota.plan import FIRST_HOME, FIRST_STRANGER, LAST_STRANGER, Crowd, Plan, Tree, decide, stranger_mark
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class Reconciler:
         self.rules = state.table.rules
         if self._config.shaping.leaf == "auto":
             self._leaf = next((tree.leaf for tree in state.trees.values() if tree.leaf), self._leaf)
-        households = {mark: household.handle for mark, household in self._store.by_mark().items()}
+        households = {mark: household.handle for mark, household in self._store.households_by_mark().items()}
         self._members.adopt(state.table.members, households, now)
         if self._said is None:
             known = {a: mark for a, mark in state.table.announced.items() if FIRST_HOME <= mark <= LAST_STRANGER}
@@ -98,7 +98,7 @@ class Reconciler:
         reading = self._clock.read()
         began = reading.monotonic
         state = self._kernel.read()
-        self.accounts.take(state.trees, reading, self._households(), set(self.plan.present))
+        self.accounts.take(state.trees, reading, self._store.households_by_mark(), set(self.plan.present))
         self._notice(state, began)
         leaving = self._members.expired(began)
         for device in leaving:
@@ -176,7 +176,7 @@ class Reconciler:
         return found | {address for address, hardware in self._kernel.neighbours().items() if hardware in wanted}
 
     def _decide(self, present: Iterable[int]) -> Plan:
-        known = self._households()
+        known = self._store.households_by_mark()
         strangers = [stranger_mark(one.number) for one in self.others]
         crowd = Crowd(self._members.unpaused(), frozenset(present), known, self._announced, strangers)
         capacity, policy = self._line.capacity if self._line else None, self._config.policy
@@ -185,9 +185,6 @@ class Reconciler:
         levels = {known[mark].handle: level for mark, level in plan.levels.items()}
         self.accounts.enter_levels(levels, here, self._clock.read())
         return plan
-
-    def _households(self) -> Mapping[int, Household]:
-        return self._store.by_mark()
 
     @property
     def others(self) -> list[Member]:

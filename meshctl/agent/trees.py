@@ -7,20 +7,12 @@ which no nft rule of ours sees.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from meshctl.quota.meter import Count
 from meshctl.quota.plan import GUEST_POOL, HOMES, ROOT, UNKNOWN, Leaf, Tree
 
-_CLASS = re.compile(
-    r"class htb 1:(?P<number>[0-9a-f]+) (?:root|parent 1:(?P<parent>[0-9a-f]*)) ?(?:leaf (?P<leaf>[0-9a-f]+):)?"
-    r".*?(?:quantum (?P<quantum>\d+) )?rate (?P<rate>\S+) ceil (?P<ceil>\S+) .*?\n"
-    r" Sent (?P<sent>\d+) bytes (?P<packets>\d+) pkt \(dropped (?P<dropped>\d+),.*?\n"
-    r" backlog \S+ (?P<backlog>\d+)p",
-)
-_RATE = re.compile(r"(\d+)([KMGT]?)bit")
 _INNER_QUANTUM = 8192
 """Bytes. HTB asks for one and never uses it: only leaves take turns (net/sched/sch_htb.c)."""
 
@@ -31,16 +23,14 @@ A timer that comes later than that loses what was due. Measured on two busy proc
 68.9 to 70.0 % of the line with 2 ms, 69.6 to 70.2 % with 10; and 10 ms are too little to be felt in a share.
 """
 
-_UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "G": 10**9, "T": 10**12}
-
 
 @dataclass(frozen=True)
 class Shown:
-    """One class as tc shows it; rates in the words of tc."""
+    """One class as the kernel has it; rates in bit/s."""
 
     parent: int
-    rate: str
-    ceil: str
+    rate: int
+    ceil: int
     quantum: int
     count: Count
 
@@ -59,57 +49,30 @@ class TreeState:
     leaf: str = ""
 
 
-def read_tree(qdiscs: str, classes: str, filters: str) -> TreeState:
-    """Read ``tc qdisc show``, ``tc -s -d class show`` and ``tc filter show`` of one device."""
-    ours = f"qdisc htb 1: root refcnt 2 r2q 10 default {UNKNOWN:#x}"
-    first = next((line for line in qdiscs.splitlines() if " root " in line), "")
-    if re.sub(r"refcnt \d+", "refcnt 2", first).startswith(ours):
-        found = {int(m["number"], 16): _shown(m) for m in _CLASS.finditer(classes)}
-        leaf = re.search(r"^qdisc (\w+) [0-9a-f]+: parent 1:", qdiscs, re.MULTILINE)
-        arp = "protocol arp" in filters and "flowid 1:" in filters
-        return TreeState("htb", found, arp, leaf[1] if leaf else "")
-    return TreeState("", {}, arp=False)
-
-
 def is_whole(state: TreeState) -> bool:
     """Say whether this can only be a tree of ours: the root, both parents, and the leaf for the unknown."""
     wanted = {ROOT: 0, HOMES: ROOT, GUEST_POOL: ROOT, UNKNOWN: GUEST_POOL}
     return {number: shown.parent for number, shown in state.classes.items() if number in wanted} == wanted
 
 
-def _shown(match: re.Match[str]) -> Shown:
-    # The leaf queue's handle is given out by the kernel once and never again, so it names this class's life.
-    count = Count(
-        match["leaf"] or "", int(match["sent"]), int(match["packets"]), int(match["dropped"]), int(match["backlog"])
-    )
-    parent = int(match["parent"], 16) if match["parent"] else 0
-    return Shown(parent, match["rate"], match["ceil"], int(match["quantum"] or 0), count)
-
-
 def expected(tree: Tree) -> TreeState:
     """Return what tc will show once ``tree`` is in place; the counters are not known."""
     unknown = Count("", 0)
     classes = {
-        number: Shown(parent, shown_rate(rate), shown_rate(tree.capacity), _INNER_QUANTUM, unknown)
+        number: Shown(parent, rate * 1000, tree.capacity * 1000, _INNER_QUANTUM, unknown)
         for parent, number, rate in _inner(tree)
     }
     for leaf in tree.leaves.values():
-        classes[leaf.number] = Shown(leaf.parent, shown_rate(leaf.rate), shown_rate(leaf.ceil), leaf.quantum, unknown)
+        classes[leaf.number] = Shown(leaf.parent, leaf.rate * 1000, leaf.ceil * 1000, leaf.quantum, unknown)
     return TreeState("htb", classes, arp=True)
 
 
-def shown_rate(kbit: int) -> str:
-    """Return how tc prints a rate: the largest unit that divides it, cut to whole ones above 1,000."""
-    rate, unit = kbit * 1000, 0
+def words(rate: int) -> str:
+    """Return bit/s as tc says it: the largest unit that divides them, cut to whole ones above 1,000."""
+    unit = 0
     while rate >= 1000 and (rate % 1000 == 0 or rate >= 1_000_000):
         rate, unit = rate // 1000, unit + 1
     return f"{rate}{['', 'K', 'M', 'G', 'T'][unit]}bit"
-
-
-def kbit_of(rate: str) -> int:
-    """Return kbit/s of a rate in the words of tc."""
-    match = _RATE.fullmatch(rate)
-    return int(match[1]) * _UNITS[match[2]] // 1000 if match else 0
 
 
 def difference(device: str, now: TreeState, tree: Tree, leaf: str) -> list[str]:
@@ -127,7 +90,7 @@ def difference(device: str, now: TreeState, tree: Tree, leaf: str) -> list[str]:
     commands += [f"class del dev {device} classid 1:{number:x}" for number in sorted(gone)]
     for parent, number, rate in _inner(tree):
         shown = now.classes[number]
-        if (shown.rate, shown.ceil) != (shown_rate(rate), shown_rate(tree.capacity)):
+        if (shown.rate, shown.ceil) != (rate * 1000, tree.capacity * 1000):
             commands.append(_class("change", device, parent, number, rate, tree.capacity))
     shrinking: list[str] = []
     growing: list[str] = []
@@ -135,14 +98,14 @@ def difference(device: str, now: TreeState, tree: Tree, leaf: str) -> list[str]:
         if number not in now.classes:
             growing += _new_leaf(device, wanted, leaf)
         elif not _same(now.classes[number], wanted):
-            shrinks = kbit_of(now.classes[number].rate) > wanted.rate
+            shrinks = now.classes[number].rate > wanted.rate * 1000
             (shrinking if shrinks else growing).append(_leaf_class("change", device, wanted))
     return commands + shrinking + growing
 
 
 def _same(shown: Shown, wanted: Leaf) -> bool:
     rates = (shown.rate, shown.ceil, shown.quantum, shown.parent)
-    return rates == (shown_rate(wanted.rate), shown_rate(wanted.ceil), wanted.quantum, wanted.parent)
+    return rates == (wanted.rate * 1000, wanted.ceil * 1000, wanted.quantum, wanted.parent)
 
 
 def _inner(tree: Tree) -> Iterator[tuple[int, int, int]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from meshctl.agent.kernel import KernelState
 from meshctl.agent.surroundings import Surroundings
-from meshctl.agent.trees import shown_rate
+from meshctl.agent.trees import words
 from meshctl.model import Device, Direction
 from meshctl.quota.plan import GUEST_POOL, HOMES, ROOT, UNKNOWN, Plan
 
@@ -154,9 +154,9 @@ def _class(mark: int, direction: Direction, scene: Scene) -> Iterator[Step]:
     if shown is None:
         yield Step(f"class {direction}", f"{wanted} is not in the tree", ("class-missing",))
         return
-    rates = f"{shown.rate} assured, {shown.ceil} at most"
-    right = (shown.rate, shown.ceil) == (shown_rate(leaf.rate), shown_rate(leaf.ceil))
-    said = rates if right else f"{rates}; {shown_rate(leaf.rate)} and {shown_rate(leaf.ceil)} are decided"
+    rates = f"{words(shown.rate)} assured, {words(shown.ceil)} at most"
+    right = (shown.rate, shown.ceil) == (leaf.rate * 1000, leaf.ceil * 1000)
+    said = rates if right else f"{rates}; {words(leaf.rate * 1000)} and {words(leaf.ceil * 1000)} are decided"
     yield Step(f"class {direction}", f"{wanted}: {said}", () if right else ("wrong-rate",))
     count = shown.count
     said = f"{count.sent} bytes in {count.packets} frames sent, {count.dropped} dropped, {count.backlog} waiting"

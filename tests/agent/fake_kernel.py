@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from meshctl.agent.elements import Element, Sender, TableState
-from meshctl.agent.funnel import FUNNEL, FunnelState, read_filters
+from meshctl.agent.funnel import FUNNEL, FunnelState, marked_filter
 from meshctl.agent.kernel import KernelError, KernelState, shaped_devices
 from meshctl.agent.named import TABLE
 from meshctl.agent.ruleset import install_text
 from meshctl.agent.surroundings import Surroundings
-from meshctl.agent.trees import Shown, TreeState, shown_rate
+from meshctl.agent.trees import Shown, TreeState
 from meshctl.config import Config
 from meshctl.lists import Roster
 from meshctl.model import Direction
@@ -233,8 +233,7 @@ class FakeKernel:
         if (verb == "add") is (number in classes) or (parent and int(parent, 16) not in classes):
             raise KernelError(f"cannot {verb} class {name}")
         count_now = classes[number].count if number in classes else Count("", 0)
-        shown = shown_rate(int(rate)), shown_rate(int(ceil))
-        classes[number] = Shown(int(parent or "0", 16), *shown, int(quantum), count_now)
+        classes[number] = Shown(int(parent or "0", 16), int(rate) * 1000, int(ceil) * 1000, int(quantum), count_now)
 
     def _class_gone(self, match: re.Match[str]) -> None:
         if self._on(match[1]).classes.pop(int(match[2], 16), None) is None:
@@ -265,9 +264,7 @@ class FakeKernel:
 
     def _filter(self, match: re.Match[str]) -> None:
         self._on(match[3])
-        shown = f"filter protocol all pref 28019 bpf chain 0 handle 0x1 not_in_hw bytecode '{match[2]}'\n"
-        shown += f"\taction order 1: mirred (Egress Redirect to device {match[3]}) stolen\n"
-        self._on(match[1]).filters += read_filters(shown)
+        self._on(match[1]).filters += (marked_filter(match[2], match[3]),)
 
     def _filter_gone(self, match: re.Match[str]) -> None:
         if not self._on(match[1]).filters:

@@ -178,7 +178,7 @@ def test_a_level_is_decided_within_the_turn_kept_and_given_back(board: Board) ->
     leaves = board.turns.plan.trees["down"].leaves
     assert board.turns.plan.levels == {FIRST_HOME: 2}
     assert leaves[FIRST_HOME + 1].rate == pytest.approx(4 * leaves[FIRST_HOME].rate, rel=1e-3)
-    assert board.kernel.read().trees["down"].classes[FIRST_HOME].rate == f"{leaves[FIRST_HOME].rate}Kbit"
+    assert board.kernel.read().trees["down"].classes[FIRST_HOME].rate == leaves[FIRST_HOME].rate * 1000
     past = board.memory.homes["AAAA"]
     assert (past.level, past.since, past.wall) == (2, board.memory.clock, board.clock.wall)
 
