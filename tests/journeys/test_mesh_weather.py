@@ -44,10 +44,17 @@ def reports(ring: Street, name: str) -> list[tuple[int, int]]:
 
 
 def sums(ring: Street) -> dict[str, int]:
-    """What the households and the guests have together, and what the line has."""
-    told = ring.ask("household", "list")
-    together = sum(row["bytes"]["down"] for row in told["households"]) + told["guests"]["bytes"]["down"]
-    return {"people": together, "line": ring.ask("status")["ledger"]["down"]}
+    """What the households and the guests have together, and what the line has, at one moment: no turn in between."""
+    found: dict[str, int] = {}
+
+    def at_one_moment() -> bool:
+        before, told = ring.ask("status"), ring.ask("household", "list")
+        together = sum(row["bytes"]["down"] for row in told["households"]) + told["guests"]["bytes"]["down"]
+        found.update(people=together, line=before["ledger"]["down"])
+        return bool(before["ticks"] == ring.ask("status")["ticks"])
+
+    ring.until(at_one_moment)
+    return found
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["carrier lost", "carrier on"])
