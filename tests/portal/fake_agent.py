@@ -6,6 +6,7 @@ import ipaddress
 import socketserver
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,8 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
     def hang_up(self) -> None:
         for connection in list(self.open):
-            connection.shutdown(2)
+            with suppress(OSError):  # its own thread may be closing it
+                connection.shutdown(2)
 
 
 class _Conversation(socketserver.StreamRequestHandler):
