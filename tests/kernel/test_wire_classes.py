@@ -200,11 +200,13 @@ def test_who_has_no_class_is_with_the_unknown_until_the_next_turn(terrace: Terra
 
 
 def test_nothing_passes_by_while_the_agent_restarts(terrace: Terrace, gate: Agent) -> None:
+    terrace.settle()
+    before = read_books(terrace, gate)
     with crowding(terrace, [Wish(HOME, 4, "down", 2), Wish(HOME, 6, "up", 2), Wish(GUEST, 6, "down", 2)]):
-        before = read_books(terrace, gate)
         for _ in range(2):
             fresh = terrace.hire(LINE, meshed=True)
-        after = read_books(terrace, fresh)
+    terrace.settle()
+    after = read_books(terrace, fresh)
 
     assert_nothing_passed_by(before, after)
     for way in DIRECTIONS:
