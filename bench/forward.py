@@ -15,7 +15,7 @@ from bench.inside.columns import progress, progress_ends, show, show_json
 from bench.inside.way import Stream, Way
 from meshctl.model import DIRECTIONS, Direction
 
-PLAIN = "plain NAT"
+PLAIN, HOOK = "plain NAT", "plain NAT and a hook without rules"
 PAIRS, BURSTS, SECONDS = 5, 8, 0.05
 HOMES = (1, 250, 1000, 5000)
 CLIENTS = 1000
@@ -39,6 +39,7 @@ def ways(homes: tuple[int, ...]) -> dict[str, Callable[[], None]]:
     one = "one rule per client and direction"
     return {
         f"{PLAIN}, once more": obstacles.plain_nat,
+        HOOK: obstacles.empty_hook,
         **{f"table, {count} homes": partial(obstacles.table, count) for count in homes},
         **{f"table and trees, {count} homes": partial(obstacles.shaped, count) for count in homes},
         f"{one}, {CLIENTS} clients": partial(obstacles.counted_by_rules, CLIENTS, ends=False),
@@ -97,8 +98,29 @@ def tell(found: list[Found], pairs: int) -> None:
         rates = {one.way: one.ratio for one in mine}
         for name, rate in rates.items():
             if name.startswith("table") and f"{CLIENTS} homes" in name:
-                rivals = [rate / other for rival, other in rates.items() if "rule" in rival]
+                rivals = [
+                    rate / other for rival, other in rates.items() if rival.startswith(("one rule", "  the same"))
+                ]
                 print(f"  {name}: " + " and ".join(f"{times:.1f}" for times in rivals) + " times a rule per client")
+        for line in where_it_goes(rates):
+            print(line)
+
+
+def where_it_goes(rates: dict[str, float]) -> list[str]:
+    """Return by how much each part lowers what is forwarded, in per cent of what plain NAT forwards."""
+    lines = []
+    for name, rate in rates.items():
+        count = name.removeprefix("table, ")
+        trees = rates.get(f"table and trees, {count}")
+        if name.startswith("table, ") and trees is not None:
+            parts = {
+                "a hook without rules": 1 - rates[HOOK],
+                "our rules": rates[HOOK] - rate,
+                "the trees": rate - trees,
+            }
+            told = ", ".join(f"{part} {100 * lost:.0f} %" for part, lost in parts.items())
+            lines.append(f"  where the rest goes, {count}: {told}")
+    return lines
 
 
 @click.command()

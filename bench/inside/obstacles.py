@@ -48,6 +48,12 @@ def plain_nat() -> None:
     _load(_NAT)
 
 
+def empty_hook() -> None:
+    """Forward as plain NAT does, past one hook with no rule: what it costs to be asked at all."""
+    hook = "type filter hook forward priority mangle; policy accept;"
+    _load(f"{_NAT}table inet nothing {{\n\tchain crossing {{\n\t\t{hook}\n\t}}\n}}\n")
+
+
 def table(homes: int) -> None:
     """Put the product's table in place, its line's masquerading included, with so many homes in its maps."""
     kernel = LinuxKernel(CONFIG)
