@@ -89,9 +89,13 @@ def test_the_ledger_counts_each_byte_of_both_phones_once(homes: Street) -> None:
     assert homes.fetches("far", SITE6, 500_000) >= 500_000
     gate.tick()
     after = {place: sum(n for (_, d, _), n in store.ledger().items() if d == place) for place in DIRECTIONS}
-    grown = gate.turns.accounts.used["down", NEAR] - used.get(("down", NEAR), 0)
+    now = gate.turns.accounts.used
+    grown = now["down", NEAR] - used.get(("down", NEAR), 0)
+    # A last word of an earlier connection may count for somebody else meanwhile.
+    everybody = sum(count - used.get(key, 0) for key, count in now.items() if key[0] == "down")
 
-    assert after["down"] - before["down"] == grown
+    assert after["down"] - before["down"] == everybody
+    assert everybody - grown < 10_000
     assert 1_000_000 <= grown <= 1_400_000
 
 
