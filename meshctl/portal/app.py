@@ -14,6 +14,7 @@ from meshctl.config import Config
 from meshctl.portal import days, join, me
 from meshctl.portal.agent_client import AgentAway, AgentClient, Refused
 from meshctl.portal.captive import join_address
+from meshctl.portal.languages import speak
 from meshctl.portal.origin import refuse_foreign
 
 BODY_LIMIT = 4096
@@ -25,6 +26,7 @@ def create_portal(agent: AgentClient, config: Config) -> Flask:
     app = Flask("meshctl.portal", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=BODY_LIMIT, MAX_FORM_MEMORY_SIZE=BODY_LIMIT, MAX_FORM_PARTS=8)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    speak(app)
     style = _style()
     app.jinja_env.globals.update(network=config.network.name, help=config.portal.help, style=style)
     app.extensions["meshctl"] = (agent, config.portal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app, redirect, render_template, request
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from meshctl.portal.agent_client import AgentClient, Refused
@@ -50,21 +50,21 @@ def home() -> str:
 def press() -> Response:
     """Ask to join; the answer leaves only after the firewall is open."""
     agent().join(client_address())
-    return redirect("/online", 303)
+    return redirect(url_for("join.online"), 303)
 
 
 @pages.get("/online")
 def online() -> str | Response:
     """What a device that has joined needs to know first."""
     view = agent().device(client_address())
-    return redirect("/") if view.state == "visitor" or view.pause else _online(view)
+    return redirect(url_for("join.home")) if view.state == "visitor" or view.pause else _online(view)
 
 
 @pages.post("/leave")
 def leave() -> Response:
     """Ask to leave; the answer leaves only after the firewall is shut."""
     agent().leave(client_address())
-    return redirect("/", 303)
+    return redirect(url_for("join.home"), 303)
 
 
 def _online(view: DeviceView) -> str:

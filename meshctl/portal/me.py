@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from meshctl.portal.agent_client import Refused
@@ -20,7 +20,7 @@ def share() -> str | Response:
     """This device's own figures, exact: they are nobody else's."""
     view = agent().device(client_address())
     if view.state == "visitor" or view.pause:
-        return redirect("/")
+        return redirect(url_for("join.home"))
     left = None if view.expires_in is None else span(view.expires_in)
     homes = view.homes if view.homes >= FEW else None
     return render_template("share.html", view=view, left=left, homes=homes, rate=rate, span=span, volume=volume)
@@ -49,7 +49,7 @@ def link() -> Response | tuple[str, int]:
         if refusal.code not in _STATUS:
             raise
         return _again(refusal.code, text)
-    return redirect("/share", 303)
+    return redirect(url_for("me.share"), 303)
 
 
 @pages.get("/keep")

@@ -1,0 +1,95 @@
+"""Which language a page speaks: the one chosen in its address, else what the browser asks for, else English.
+
+The choice is the first part of the path, ``/es/share``. Links and forms are relative, so it stays without a
+cookie, and works in the small browsers in which phones open a portal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from flask import Flask, g, has_request_context, request
+from flask_babel import Babel, get_locale
+
+CATALOGUES = Path(__file__).parent / "translations"
+
+_CHOICE = "meshctl.language"
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language of the pages: its tag (BCP 47), its name in itself, and which way it is written."""
+
+    tag: str
+    name: str
+    direction: Literal["ltr", "rtl"] = "ltr"
+
+
+LANGUAGES = (
+    Language("en", "English"),
+    Language("es", "Español"),
+    Language("fr", "Français"),
+    Language("de", "Deutsch"),
+    Language("pt", "Português"),
+    Language("ar", "العربية", "rtl"),
+    Language("hi", "हिन्दी"),
+    Language("sw", "Kiswahili"),
+)
+
+_BY_TAG = {language.tag: language for language in LANGUAGES}
+
+
+def speak(app: Flask) -> None:
+    """Give an application the catalogues, and its templates ``language``, ``languages`` and ``here``.
+
+    ``here`` is the page's own path without a language, for links to the same page in another.
+    """
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(CATALOGUES)
+    Babel(app, locale_selector=_wanted)
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.wsgi_app = _ChosenByPath(app.wsgi_app)  # type: ignore[method-assign]
+    app.jinja_env.globals["languages"] = LANGUAGES
+
+    @app.context_processor
+    def about_the_page() -> dict[str, Any]:
+        return {"language": spoken(), "here": request.path.lstrip("/") if has_request_context() else ""}
+
+
+def spoken() -> Language:
+    """The language of the page that is being made."""
+    locale = get_locale()
+    return _BY_TAG["en" if locale is None else locale.language]
+
+
+def chosen() -> str | None:
+    """The language in the address, or ``None`` where there is none."""
+    tag: str | None = request.environ.get(_CHOICE)
+    return tag
+
+
+def _wanted() -> str:
+    if not has_request_context():
+        return "en"
+    if "language" not in g:
+        g.language = chosen() or request.accept_languages.best_match(_BY_TAG, "en")
+    tag: str = g.language
+    return tag
+
+
+class _ChosenByPath:
+    """Takes the language off the path, as if the pages were mounted below it (PEP 3333, SCRIPT_NAME)."""
+
+    def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
+        self._application = application
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        first, slash, rest = environ.get("PATH_INFO", "").removeprefix("/").partition("/")
+        environ.pop(_CHOICE, None)
+        if slash and first in _BY_TAG:
+            environ[_CHOICE] = first
+            environ["SCRIPT_NAME"] = f"{environ.get('SCRIPT_NAME', '')}/{first}"
+            environ["PATH_INFO"] = f"/{rest}"
+        return self._application(environ, start_response)

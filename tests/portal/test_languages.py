@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from meshctl.portal.languages import LANGUAGES
+from tests.portal.conftest import HERE, Ask
+from tests.portal.fake_agent import FakeAgent
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda one: one.tag)
+def test_a_language_in_the_address_is_spoken_and_told(ask: Ask, language: object) -> None:
+    tag, direction = language.tag, language.direction  # type: ignore[attr-defined]
+    assert f'<html lang="{tag}" dir="{direction}">' in ask("GET", f"/{tag}/").text
+
+
+@pytest.mark.parametrize(
+    ("wish", "tag"),
+    [("sw, en;q=0.5", "sw"), ("pt-BR,pt;q=0.9", "pt"), ("ar-EG", "ar"), ("xx", "en"), ("", "en"), ("en;q=0, hi", "hi")],
+)
+def test_without_a_choice_the_browsers_wish_counts(ask: Ask, wish: str, tag: str) -> None:
+    assert f'<html lang="{tag}"' in ask("GET", "/", Accept_Language=wish).text
+
+
+def test_the_address_wins_over_the_browsers_wish(ask: Ask) -> None:
+    assert '<html lang="fr"' in ask("GET", "/fr/", Accept_Language="sw").text
+
+
+def test_the_choice_stays_over_a_button(ask: Ask, fake: FakeAgent) -> None:
+    assert ask("POST", "/ar/join", "").headers["Location"] == "/ar/online"
+    assert fake.seen[HERE] == "guest"
+    assert ask("POST", "/ar/leave", "").headers["Location"] == "/ar/"
+
+
+def test_what_is_no_language_is_a_page_that_is_not_here(ask: Ask) -> None:
+    assert ask("GET", "/xx/share").status == 404
+    assert ask("GET", "/en").status == 404
