@@ -79,7 +79,7 @@ class Mesh:
         self.gateway_in_use: str | None = None
         self._routes: asyncio.Future[None] | None = None
         self._server: asyncio.Server | None = None
-        # What parts with a file of their own add: kinds of messages, and what to do when a node is reached or at a turn.
+        # What parts with a file of their own add: kinds of messages, and what to do with a node reached or at a turn.
         self.hears: dict[str, Callable[[str, Message, Post], None]] = {}
         self.on_opened: list[Callable[[str, Post], None]] = []
         self.on_turn: list[Callable[[float], None]] = []
