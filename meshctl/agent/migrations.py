@@ -100,6 +100,26 @@ def pause_table(db: Database) -> None:
 
 
 @migrations()
+def outage_table(db: Database) -> None:
+    """When the internet or a box was not reached from here; ``wall`` only where the clock was trusted."""
+    db.table("outage").create(
+        {
+            "id": int,
+            "what": str,
+            "name": str,
+            "boot": int,
+            "monotonic": float,
+            "wall": float,
+            "lasted": float,
+            "over": int,
+        },
+        pk="id",
+        not_null={"what", "name", "boot", "monotonic", "over"},
+        strict=True,
+    )
+
+
+@migrations()
 def wishes_of_homes(db: Database) -> None:
     """What homes asked for, and of removed handles only a part that 64 handles share."""
     db.table("wish").create(
