@@ -36,6 +36,15 @@ NETWORK: tuple[Entry, ...] = (
         limit="week",
     ),
     Entry(
+        "outages", "network",
+        of("node.db", outage="id what name boot monotonic wall lasted over"),
+        what=N_("When the internet or a box could not be reached."),
+        purpose=N_("So that you can see what happened, and somebody can mend it."),
+        kept=N_("30 days."),
+        seen_by=_ALL,
+        limit="outage",
+    ),
+    Entry(
         "hub", "network",
         of(
             "hub.db",
