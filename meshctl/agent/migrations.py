@@ -95,3 +95,23 @@ def pause_table(db: Database) -> None:
         pk="token",
         strict=True,
     )  # fmt: skip
+
+
+@migrations()
+def outage_table(db: Database) -> None:
+    """When the internet or a box was not reached from here; ``wall`` only where the clock was trusted."""
+    db.table("outage").create(
+        {
+            "id": int,
+            "what": str,
+            "name": str,
+            "boot": int,
+            "monotonic": float,
+            "wall": float,
+            "lasted": float,
+            "over": int,
+        },
+        pk="id",
+        not_null={"what", "name", "boot", "monotonic", "over"},
+        strict=True,
+    )
