@@ -61,19 +61,19 @@ def line_figures(line: LineView) -> LineFigures:
 def rate(bits_per_second: float) -> str:
     """A rate with two or three figures: ``4.1 Mbit/s``."""
     if bits_per_second >= 999_500:
-        return gettext("%(number)s Mbit/s", number=_short(bits_per_second / 1e6))
-    return gettext("%(number)s kbit/s", number=number(round(bits_per_second / 1e3)))
+        return str(gettext("%(number)s Mbit/s", number=_short(bits_per_second / 1e6)))
+    return str(gettext("%(number)s kbit/s", number=number(round(bits_per_second / 1e3))))
 
 
 def volume(octets: int) -> str:
     """An amount in decimal units, as phones count it: ``1.2 GB``. Below 1 MB in whole kB."""
     if octets >= 10**12:
-        return gettext("%(number)s TB", number=_short(octets / 10**12))
+        return str(gettext("%(number)s TB", number=_short(octets / 10**12)))
     if octets >= 10**9:
-        return gettext("%(number)s GB", number=_short(octets / 10**9))
+        return str(gettext("%(number)s GB", number=_short(octets / 10**9)))
     if octets >= 10**6:
-        return gettext("%(number)s MB", number=_short(octets / 10**6))
-    return gettext("%(number)s kB", number=number(octets // 1000))
+        return str(gettext("%(number)s MB", number=_short(octets / 10**6)))
+    return str(gettext("%(number)s kB", number=number(octets // 1000)))
 
 
 def span(seconds: float) -> Span:

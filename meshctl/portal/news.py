@@ -24,13 +24,13 @@ class News:
     lost: Outage | None = None
 
 
-UNKNOWN = News(None)
+UNKNOWN = News(internet=None)
 
 
 def news_of(agent: AgentClient, line: LineFigures | None) -> News:
     """The news for a page about something else: while this box's own line works, that is all there is to say."""
     if line is not None and line.uplink:
-        return News(True)
+        return News(internet=True)
     return told(agent.network(), line)
 
 
