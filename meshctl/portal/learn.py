@@ -70,7 +70,8 @@ def slow() -> str:
     """What is known of why it is slow for this device now, and what to try."""
     view, line = _device(), line_now()
     news = told(agent().network(), line)
-    return render_template("slow.html", view=view, line=line, news=news, verdict=verdict(news, line and line.word))
+    said = verdict(news, None if line is None else line.word)
+    return render_template("slow.html", view=view, line=line, news=news, verdict=said)
 
 
 def verdict(news: News, word: str | None) -> str:
