@@ -1,4 +1,4 @@
-"""What concerns one person: my share, belonging to a home by its pass, what we keep."""
+"""What concerns one person: my share, belonging to a home by its pass."""
 
 from __future__ import annotations
 
@@ -51,12 +51,6 @@ def link() -> Response | tuple[str, int]:
             raise
         return _again(refusal.code, text)
     return redirect(url_for("me.share"), 303)
-
-
-@pages.get("/keep")
-def keep() -> str:
-    """What is kept and what never is; true of this node without asking it."""
-    return render_template("keep.html")
 
 
 def _again(fault: str, text: str) -> tuple[str, int]:

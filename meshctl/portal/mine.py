@@ -107,7 +107,7 @@ def _do(verb: str, said: str, **words: object) -> Page:
 
 def _form(fault: str | None) -> str:
     text = again(fault) if fault else ""
-    return render_template("mine.html", fault=fault, text=text, safe=safe_address("mine"))
+    return render_template("mine.html", fault=fault, text=text, safe=safe_address("mine"), here="mine")
 
 
 def _refused(refusal: Refused) -> Page:
@@ -125,7 +125,7 @@ def _shown(key: Key, part: str = "", said: str = "", fault: str = "") -> str:
         return render_template("mine-why.html", mine=mine, key=key.text)
     note = request.form.get("note", "")[:1000] if fault == "bad-note" else mine.note
     return render_template(
-        "mine-shown.html", mine=mine, key=key.text, said=said, fault=fault, since=_since(mine), note=note
+        "mine-shown.html", mine=mine, key=key.text, said=said, fault=fault, since=_since(mine), note=note, here="mine"
     )
 
 
