@@ -116,7 +116,7 @@ SCENES = [
     *(Scene(path, status=422, form=form) for path in ("/home", "/mine") for form in (NO_CODE, (("key", GOOD_PASS),))),
     Scene("/mine"),
     *(Scene("/mine", form=CODE, change=change) for change in (lambda fake: None, _full)),
-    *(Scene("/mine", form=(*CODE, ("part", part)), change=_full) for part in ("days", "why")),
+    *(Scene("/mine", form=(*CODE, ("part", part)), change=_full) for part in ("days", "why", "wrong")),
     Scene("/mine-correct", status=422, form=(*CODE, ("note", "Ñ€ " * 68)), there="/mine"),
     Scene("/mine-correct", form=(*CODE, ("note", "x")), change=_full, there="/mine"),
     Scene("/mine-erase", status=422, form=CODE, there="/mine"),
