@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from meshctl.doctor.names import TRUE
 from meshctl.doctor.observed import Ask, Family, Headers
 
 Rule = Literal["apple", "android", "chromeos", "windows", "firefox", "networkmanager", "marker", "empty"]
@@ -84,7 +85,7 @@ _CANONICAL = '<meta http-equiv="refresh" content="0;url=https://support.mozilla.
 _ONLINE = "NetworkManager is online"
 _STUB = "81ce4465-7167-4dcb-835b-dcc9e44c112a"
 
-_NCSI_NAMES = (("dns.msftncsi.com", "131.107.255.255"), ("dns.msftncsi.com", "fd3e:4f5a:5b81::1"))
+_NCSI_NAMES = tuple(("dns.msftncsi.com", address) for address in TRUE)
 _AOSP = "AOSP NetworkStack, NetworkMonitor.java"
 _SHILL = "ChromiumOS shill, portal_detector.cc"
 _MICROSOFT = "Microsoft Learn, NCSI frequently asked questions"
@@ -108,7 +109,7 @@ def _old_apples() -> Iterator[Client]:
     )  # fmt: skip
     for host in hosts:
         short = host.removeprefix("www.").partition(".")[0]
-        yield _apple(f"apple-{short}", f"Older Apple ({host})", f"http://{host}/library/test/success.html", _OLD_APPLE)
+        yield _apple(f"apple-{short}", f"Older Apple, {short}", f"http://{host}/library/test/success.html", _OLD_APPLE)
 
 
 def _android(key: str, name: str, http: str, https: str = "", *fallbacks: str, group: str = "vendor") -> Client:

@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from meshctl.doctor import findings, login
@@ -15,12 +15,12 @@ from meshctl.doctor.announced import UNRESTRICTED, judge_announced, scheme_and_n
 from meshctl.doctor.api import ACCEPTS, Replies, judge_api, page_of, says_captive
 from meshctl.doctor.catalogue import BROWSER, Client
 from meshctl.doctor.fetch import Kept, Net, Untold, fetch, fetch_and_keep
-from meshctl.doctor.judge import judge
+from meshctl.doctor.judge import Verdict, judge
 from meshctl.doctor.link import ask_link, default_device
 from meshctl.doctor.names import RELAY, lies
 from meshctl.doctor.observed import Ask, Findings, Heard, Phase, Unchecked
 from meshctl.doctor.probing import Visit, visit_all
-from meshctl.doctor.redirects import captive_answers, page
+from meshctl.doctor.redirects import BROKEN, captive_answers, page
 from meshctl.doctor.refusal import judge_leak, leak6, refusals
 from meshctl.doctor.report import Report, Seen, expected_state
 from meshctl.doctor.resolver import Resolver
@@ -29,7 +29,6 @@ from meshctl.doctor.truth import captive_heards, is_captive, judge_truth
 CHECK = "http://connectivitycheck.gstatic.com/generate_204"
 SECURE = "https://www.google.com/generate_204"
 _KEEP = (*(one for one in BROWSER if one[0] != "Accept-Encoding"), ("Connection", "keep-alive"))
-JOINED_WITHIN = 5.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,8 @@ class Plan:
     device: str = ""
     most: float | None = None
     api: str = ""
+    let_in_within: float = 5.0
+    """Seconds that the portal has to let in who pressed its button."""
 
 
 class Examination:
@@ -66,7 +67,11 @@ class Examination:
             seen.told.add(judge_leak(over6.result(), captive4))
             seen.told.add(refused.result())
         seen.told.add(captive_answers(captive_heards(seen.visits)))
-        seen.told.add(self._find_page(net, seen))
+        told = self._find_page(net, seen)
+        broken = [one.says for one in told.found if one.code in BROKEN]
+        if broken:
+            seen.visits = [_broken(one, broken[0]) for one in seen.visits]
+        seen.told.add(told)
         seen.told.add(self._names(net))
         self._kept = fetch_and_keep(net, Ask(CHECK, _KEEP, 10.0, step=0.3))
 
@@ -181,14 +186,16 @@ class Examination:
             return Findings(right=["the portal ends its connections, so none is asked again after joining"])
         try:
             again = kept.hear(first.ask, time.monotonic() + 5.0)
-        except Untold:
+        except Untold as fault:
+            if fault.trouble == "late":
+                return Findings([findings.stale(Heard(first.ask, trouble="late"))])
             return Findings(right=["a connection of before joining is ended by joining"])
         if again.status == 204:
             return Findings(right=["a connection of before joining reaches the internet after it"])
         return Findings([findings.stale(again)])
 
     def _is_in(self, net: Net) -> bool:
-        until = time.monotonic() + JOINED_WITHIN
+        until = time.monotonic() + self._plan.let_in_within
         while True:
             heard = fetch(net, Ask(CHECK, (("Connection", "close"),), 3.0, step=0.3))
             if heard.status == 204:
@@ -209,7 +216,7 @@ class Examination:
                 return True
         if offer.has_script:
             self.report.told.found.append(findings.needs_script())
-        self.report.told.found.append(findings.join_fails(JOINED_WITHIN))
+        self.report.told.found.append(findings.join_fails(self._plan.let_in_within))
         self.report.gave_up = "The button was pressed, and this device is not in."
         return False
 
@@ -225,6 +232,12 @@ class Examination:
             self.report.gave_up = "The sign-in page has no form: join by hand, without --join."
 
 
+def _broken(visit: Visit, why: str) -> Visit:
+    """The visit of a client that would open the page, where the page shows nothing."""
+    if visit.verdict.state != "portal":
+        return visit
+    return replace(visit, verdict=Verdict("blank", why, visit.verdict.page))
+
+
 def _again(visit: Visit, sign_in: str) -> Visit:
-    verdict = judge(visit.client, visit.heards, visit.looked, sign_in)
-    return Visit(visit.client, visit.heards, visit.looked, verdict, visit.took)
+    return replace(visit, verdict=judge(visit.client, visit.heards, visit.looked, sign_in))

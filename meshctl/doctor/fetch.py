@@ -223,7 +223,7 @@ def _pieces(reply: http.client.HTTPResponse, channel: socket.socket, until: floa
     while size < MOST_BYTES:
         with contextlib.suppress(OSError):  # already closed with a short reply
             channel.settimeout(max(0.05, until - time.monotonic()))
-        piece = reply.read1(16384)
+        piece = reply.read(16384)
         if not piece:
             return
         size += len(piece)

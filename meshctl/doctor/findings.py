@@ -29,7 +29,7 @@ def join_fails(seconds: float) -> Finding:
 
 def stale(again: Heard) -> Finding:
     """A connection of before joining still leads to the portal."""
-    says = f"a connection of before joining is still answered by the portal after it: {again.summary}."
+    says = f"a connection of before joining is still caught after it: {again.summary}."
     remedy = "Answer visitors with Connection: close, and forget their redirected connections when they join."
     return Finding("stale-connection", "fault", says, remedy, "RFC 8952, 2.4", "after")
 

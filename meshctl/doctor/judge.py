@@ -14,7 +14,7 @@ State = Literal["portal", "online", "blank", "partial", "limited", "silent"]
 
 SHOWN: dict[State, str] = {
     "online": "connected",
-    "blank": "opens a sign-in page with nothing on it",
+    "blank": "opens a sign-in page that shows nothing",
     "partial": "limited connection, asks whether to stay",
     "limited": "connected, no internet",
     "silent": "nothing at all: stays silent",

@@ -19,6 +19,9 @@ _PRIVATE = tuple(map(ipaddress.ip_network, (
     "::/127", "fc00::/7", "fe80::/10",
 )))  # fmt: skip
 
+TRUE = ("131.107.255.255", "fd3e:4f5a:5b81::1")
+"""What dns.msftncsi.com is, by which Windows knows that names are answered truthfully; the second looks private."""
+
 RELAY = ("mask.icloud.com", "mask-h2.icloud.com")
 """iCloud Private Relay asks for these; a network may say that they do not exist, and must not say anything else."""
 
@@ -108,7 +111,7 @@ def lies(looked: Iterable[Looked], own: Sequence[str]) -> Findings:
     told = Findings()
     wrong: dict[str, tuple[str, ...]] = {}
     for one in looked:
-        false = tuple(a for a in one.addresses if a != one.expects and (is_private(a) or a in own))
+        false = tuple(a for a in one.addresses if a not in TRUE and (is_private(a) or a in own))
         if false:
             wrong[one.name] = false
     if wrong:

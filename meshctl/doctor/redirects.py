@@ -10,6 +10,9 @@ from meshctl.doctor.judge import SMALL
 from meshctl.doctor.names import is_literal
 from meshctl.doctor.observed import Finding, Findings, Heard
 
+BROKEN = {"redirect-loop", "page-certificate", "page-unreachable", "page-empty"}
+"""Findings of `page` that leave whoever opens it with nothing to press."""
+
 MOST_REDIRECTS = 10
 _GOOD = (302, 303, 307)
 _OUTSIDE = re.compile(
@@ -130,7 +133,8 @@ def page(steps: Sequence[Heard]) -> Findings:
     if last.trouble:
         return _finding("page-unreachable", f"the sign-in page {last.ask.url}: {last.summary}.",
                         "Let visitors reach it.", "RFC 8952, 2.4")  # fmt: skip
-    if last.status != 200 or len(last.body.strip()) <= SMALL:
+    in_place = len(steps) == 1  # its status is judged where the answers are
+    if (last.status != 200 and not in_place) or len(last.body.strip()) <= SMALL:
         return _finding("page-empty", f"the sign-in page {last.ask.url} answers {last.summary}.",
                         "Answer with a page.", "RFC 8952, 2.4")  # fmt: skip
     if "html" not in last.header("content-type").lower():
