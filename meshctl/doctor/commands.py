@@ -48,11 +48,12 @@ class DoctorError(MeshctlError):
 @click.option(
     "--timeout", type=click.FloatRange(0.1, 120), help="The most seconds for one request.  [default: each client's own]"
 )
-@click.option("--ca", type=click.Path(path_type=Path, dir_okay=False), help="Believe these authorities too (PEM).")
+@click.option("--ca", "authorities", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
+              help="Believe these authorities too (PEM); may be said more than once.")  # fmt: skip
 @click.option("--api", default="", metavar="URL", help="Where the captive portal API is.  [default: as announced]")
 @click.option("--json", "as_json_", is_flag=True, help="Print JSON for a script.")
 def doctor(portal: bool, phase: str, join: bool, only: str, device: str, resolver: str, timeout: float | None,
-           ca: Path | None, api: str, as_json_: bool) -> None:  # fmt: skip
+           authorities: tuple[Path, ...], api: str, as_json_: bool) -> None:  # fmt: skip
     """Look at a network as its neighbours' devices do.
 
     Exit code 0: every client behaves; 1: one would misbehave; 2: the call is wrong, or nothing could be looked at.
@@ -67,7 +68,7 @@ def doctor(portal: bool, phase: str, join: bool, only: str, device: str, resolve
     except KeyError as fault:
         groups = ", ".join(dict.fromkeys(client.group for client in CATALOGUE))
         raise DoctorError(f"--only: there is no client {fault.args[0]!r}. Groups are {groups}.") from None
-    plan = examine.Plan(clients, _servers(resolver), _tls(ca), _checked(device), timeout, api)
+    plan = examine.Plan(clients, _servers(resolver), _tls(authorities), _checked(device), timeout, api)
     say = _progress(2 * len(clients) if phase == "both" else len(clients))
     report = _run(examine.Examination(plan, say), phase, join=join)
     say("")
@@ -104,15 +105,14 @@ def _servers(resolver: str) -> tuple[str, ...]:
     return (resolver,) if resolver else configured()
 
 
-def _tls(ca: Path | None) -> ssl.SSLContext:
+def _tls(authorities: tuple[Path, ...]) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if ca is not None:
+    for file in authorities:
         try:
-            context.load_verify_locations(ca)
+            context.load_verify_locations(file)
         except (OSError, ssl.SSLError) as fault:
-            raise DoctorError(
-                f"--ca {ca}: {getattr(fault, 'strerror', None) or 'no certificate'}. Name a PEM file."
-            ) from None
+            why = getattr(fault, "strerror", None) or "no certificate"
+            raise DoctorError(f"--ca {file}: {why}. Name a PEM file.") from None
     return context
 
 

@@ -21,13 +21,12 @@ from meshctl.doctor.names import RELAY, lies
 from meshctl.doctor.observed import Ask, Findings, Heard, Phase, Unchecked
 from meshctl.doctor.probing import Visit, visit_all
 from meshctl.doctor.redirects import BROKEN, captive_answers, page
-from meshctl.doctor.refusal import judge_leak, leak6, refusals
+from meshctl.doctor.refusal import by_family, judge_leak, refusals
 from meshctl.doctor.report import Report, Seen, expected_state
 from meshctl.doctor.resolver import Resolver
 from meshctl.doctor.truth import captive_heards, is_captive, judge_truth
 
 CHECK = "http://connectivitycheck.gstatic.com/generate_204"
-SECURE = "https://www.google.com/generate_204"
 _KEEP = (*(one for one in BROWSER if one[0] != "Accept-Encoding"), ("Connection", "keep-alive"))
 
 
@@ -59,12 +58,10 @@ class Examination:
     def before(self) -> None:
         """Look as a device that has not joined."""
         net = self._net()
-        with ThreadPoolExecutor(4) as pool:
-            refused, over6 = pool.submit(refusals, net), pool.submit(leak6, net)
-            secure = pool.submit(fetch, net, Ask(SECURE, seconds=5.0, family=4))
-            seen = self._look(net, "before", secure.result)
-            captive4 = bool(captive_heards(seen.visits))
-            seen.told.add(judge_leak(over6.result(), captive4))
+        with ThreadPoolExecutor(2) as pool:
+            refused, over6 = pool.submit(refusals, net), pool.submit(by_family, net, 6)
+            seen = self._look(net, "before")
+            seen.told.add(judge_leak(over6.result(), captive4=bool(captive_heards(seen.visits))))
             seen.told.add(refused.result())
         seen.told.add(captive_answers(captive_heards(seen.visits)))
         told = self._find_page(net, seen)
@@ -79,7 +76,7 @@ class Examination:
         """Look as a device that has joined."""
         net = self._net()
         told = self._stale()
-        seen = self._look(net, "after", lambda: fetch(net, Ask(SECURE, seconds=10.0, family=4)))
+        seen = self._look(net, "after")
         seen.told.add(told)
         if not self._steps:
             seen.told.add(self._names(net))
@@ -112,9 +109,9 @@ class Examination:
         plan = self._plan
         return Net(Resolver(plan.servers, plan.device), plan.tls, plan.device, plan.most)
 
-    def _look(self, net: Net, phase: Phase, secure: Callable[[], Heard]) -> Seen:
+    def _look(self, net: Net, phase: Phase) -> Seen:
         with ThreadPoolExecutor(2) as pool:
-            api = pool.submit(self._ask_api, net)
+            api, over4 = pool.submit(self._ask_api, net), pool.submit(by_family, net, 4)
             visits = visit_all(net, self._plan.clients, "", lambda words: self._say(f"{phase}: {words}"))
             replies, told = api.result()
         sign_in = page_of(replies.plain) if replies else ""
@@ -127,7 +124,10 @@ class Examination:
             seen.told.add(judge_api(replies, phase, captive))
         if has_none and captive is not False:
             seen.told.found.append(findings.unrestricted_lie(phase))
-        seen.told.add(judge_truth(visits, [secure()], phase, unrestricted=unrestricted))
+        plain, secure = over4.result()
+        if plain.trouble in ("local", "name"):
+            plain, secure = by_family(net, 6)
+        seen.told.add(judge_truth(visits, plain, secure, phase, unrestricted=unrestricted))
         self.report.phases.append(seen)
         return seen
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from meshctl.doctor.fetch import Net, Untold, fetch, has_way, open_tcp
 from meshctl.doctor.names import Kind
-from meshctl.doctor.observed import WORDS, Ask, Finding, Findings, Heard, Trouble, Unchecked
+from meshctl.doctor.observed import WORDS, Ask, Family, Finding, Findings, Heard, Trouble, Unchecked
 
 _PATIENCE = 3.0
 _UDP_PATIENCE = 1.0
@@ -54,11 +54,12 @@ def refusals(net: Net) -> Findings:
     return told
 
 
-def leak6(net: Net) -> tuple[Heard, ...]:
-    """Android's own check over IPv6 alone, http and https."""
+def by_family(net: Net, family: Family) -> tuple[Heard, Heard]:
+    """Android's own check over one family alone: http, then https, at the same time."""
     urls = ("http://connectivitycheck.gstatic.com/generate_204", _CHECK)
     with ThreadPoolExecutor(len(urls)) as pool:
-        return tuple(pool.map(lambda url: fetch(net, Ask(url, seconds=5.0, family=6)), urls))
+        plain, secure = pool.map(lambda url: fetch(net, Ask(url, seconds=5.0, family=family)), urls)
+    return plain, secure
 
 
 def _targets(net: Net, family: int) -> Iterator[str]:
@@ -120,7 +121,7 @@ def judge_try(one: Try, came: Trouble) -> Findings:
     return Findings(unchecked=[Unchecked(one.words, WORDS[came], "before")])
 
 
-def judge_leak(over6: Sequence[Heard], captive4: bool) -> Findings:
+def judge_leak(over6: Sequence[Heard], *, captive4: bool) -> Findings:
     """Judge Android's check over IPv6 alone before joining; pure."""
     if all(one.trouble == "local" for one in over6):
         why = "this machine has no IPv6 address here"

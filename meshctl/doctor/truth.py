@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from meshctl.doctor.judge import is_true
-from meshctl.doctor.observed import Finding, Findings, Heard, Phase
+from meshctl.doctor.observed import Finding, Findings, Heard, Phase, Severity
 from meshctl.doctor.probing import Visit
 
 
@@ -28,21 +28,15 @@ def is_captive(visits: Sequence[Visit]) -> bool | None:
     return False if states == {"online"} else None
 
 
-def _true4(visits: Sequence[Visit]) -> list[Heard]:
-    """True replies over plain http that did not come by IPv6."""
-    return [
-        heard
-        for visit in visits
-        for way, heard in visit.heards.items()
-        if urlsplit(way.url).scheme == "http" and ":" not in heard.address and is_true(visit.client, way, heard)
-    ]
+def judge_truth(visits: Sequence[Visit], plain: Heard, secure: Heard, phase: Phase, *, unrestricted: bool) -> Findings:
+    """Compare what is told over http, which can be faked, with what is told over https, which cannot.
 
-
-def judge_truth(visits: Sequence[Visit], secure: Sequence[Heard], phase: Phase, *, unrestricted: bool) -> Findings:
-    """Compare true replies over http, which can be faked, with ``secure`` ones over https, which cannot."""
+    ``plain`` and ``secure`` are Android's check over IPv4, or over IPv6 where that is all there is. IPv6 beside
+    IPv4 is judged by itself.
+    """
     told = Findings()
-    true, works = _true4(visits), any(one.status == 204 for one in secure)
-    why = next((one.summary for one in secure if one.status != 204), "")
+    true = [plain] if plain.status == 204 else _true4(visits)
+    works, why = secure.status == 204, secure.summary
     if phase == "before" and true and not works:
         told.found.append(Finding(
             "faked-success", "fault",
@@ -55,7 +49,7 @@ def judge_truth(visits: Sequence[Visit], secure: Sequence[Heard], phase: Phase, 
             "Look from a device that has not joined; a network without a portal says so by RFC 8910 "
             "(urn:ietf:params:capport:unrestricted).", "RFC 8910, 2", phase,
         ))  # fmt: skip
-    elif phase == "after" and true and secure and not works:
+    elif phase == "after" and true and not works and secure.trouble != "certificate":
         told.found.append(Finding(
             "faked-success", "fault", f"http says that the internet is there, and https does not reach it: {why}.",
             "Let the real probes out instead of answering them.", "AOSP NetworkMonitor.java", phase,
@@ -66,12 +60,21 @@ def judge_truth(visits: Sequence[Visit], secure: Sequence[Heard], phase: Phase, 
     return told
 
 
-def _intercepted(secure: Sequence[Heard], phase: Phase) -> Findings:
-    caught = [one for one in secure if one.trouble == "certificate"]
-    if not caught:
+def _true4(visits: Sequence[Visit]) -> list[Heard]:
+    """True replies over plain http that did not come by IPv6."""
+    return [
+        heard
+        for visit in visits
+        for way, heard in visit.heards.items()
+        if urlsplit(way.url).scheme == "http" and ":" not in heard.address and is_true(visit.client, way, heard)
+    ]
+
+
+def _intercepted(secure: Heard, phase: Phase) -> Findings:
+    if secure.trouble != "certificate":
         return Findings()
-    return Findings([Finding(
-        "https-intercepted", "fault" if phase == "after" else "warning",
-        f"{urlsplit(caught[0].ask.url).hostname} over https shows a certificate not its own: {caught[0].detail}.",
-        "Reset port 443 for visitors and let members through: nobody can redirect https.", "RFC 8952, 1", phase,
-    )])  # fmt: skip
+    host = urlsplit(secure.ask.url).hostname
+    says = f"{host} over https shows a certificate that is not its own: {secure.detail}."
+    remedy = "Reset port 443 for visitors and let members through: nobody can redirect https."
+    severity: Severity = "fault" if phase == "after" else "warning"
+    return Findings([Finding("https-intercepted", severity, says, remedy, "RFC 8952, 1", phase)])
