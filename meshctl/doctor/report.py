@@ -16,7 +16,7 @@ SHAPE = 1
 """Of the JSON; it grows only where a key changes its meaning or goes."""
 
 WIDTH = 80
-_NAME = 27
+_NAME = 29
 Colour = Literal["green", "red", "yellow", ""]
 
 

@@ -1,4 +1,4 @@
-"""Questions and answers as bytes: DNS, DHCP, DHCPv6, router advertisements; what is broken is refused, never believed."""
+"""Questions and answers as bytes: DNS, DHCP, DHCPv6, router advertisements. What is broken is refused."""
 
 from __future__ import annotations
 

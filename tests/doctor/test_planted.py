@@ -22,7 +22,7 @@ SOME = tuple(client for client in CATALOGUE if client.key in KEYS)
 def examined(planted: Planted, how: Behaviour, *, clients: tuple[Client, ...] = SOME, api: str = API) -> Report:
     planted.behave(how)
     tls = ssl.create_default_context(cafile=str(planted.authority.ca))
-    one = Examination(Plan(clients, (OWN4,), tls, most=3.0, api=api, let_in_within=0.3))
+    one = Examination(Plan(clients, (OWN4,), tls, most=1.0, api=api, let_in_within=0.3))
     with inside_net(planted.member):
         one.before()
         if one.join():
@@ -34,7 +34,7 @@ def looked_at(planted: Planted, how: Behaviour, *, api: str = "", joined: bool =
     """Before joining only."""
     planted.behave(how)
     tls = ssl.create_default_context(cafile=str(planted.authority.ca))
-    one = Examination(Plan(SOME, (OWN4,), tls, most=3.0, api=api))
+    one = Examination(Plan(SOME, (OWN4,), tls, most=1.0, api=api))
     planted.set_joined(joined=joined)
     with inside_net(planted.member):
         one.before()
