@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from meshctl.agent.clock import Clock
@@ -25,6 +25,7 @@ class Views:
         self._config, self._clock = config, clock
         self._store, self._members, self._turns = parts
         self.mesh: Mesh | None = None
+        self.line_works: Callable[[], bool] = lambda: has_carrier(config.line[0].device)
 
     def device(self, hardware: str) -> DeviceView:
         """Return what a device may know of itself."""
@@ -72,11 +73,12 @@ class Views:
         return next((news.slices[m] for m in self.mesh.announcer.marks_of(household) if m in news.slices), {})
 
     def line(self) -> LineView | None:
-        """Return the line that people here use, as everybody may see it."""
-        if self._config.line:
-            return self.own_line()
+        """Return the line that people here use, as everybody may see it; another node's while the own one is down."""
+        own = self.own_line()
+        if own is not None and (own.uplink or self.mesh is None):
+            return own
         news = self.mesh.line_news() if self.mesh else None
-        return news.view if news else None
+        return own if news is None or (own is not None and not news.view.uplink) else news.view
 
     def own_line(self) -> LineView | None:
         """Return this node's own line, if it has one."""
@@ -95,7 +97,7 @@ class Views:
             guests=plan.guests,
             slice_mbit=round(pool / guests / 1000, 1),
             busy=round(use * 20) / 20,
-            uplink=has_carrier(line.device),
+            uplink=self.line_works(),
         )
 
     def _slice(self, device: Device, direction: Direction) -> Slice | None:
