@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from meshctl.portal.app import create_portal
 from meshctl.portal.languages import LANGUAGES, Language
 from meshctl.wire import PauseView
 from tests.portal.conftest import HERE
-from tests.portal.fake_agent import GOOD_PASS, FakeAgent
+from tests.portal.fake_agent import FakeAgent
+from tests.portal.fake_homes import GOOD_CODE, GOOD_PASS, HOME
 from tests.portal.markup import Markup
 from tests.portal.test_standing import standing
 
@@ -54,6 +55,7 @@ class Scene:
     status: int = 200
     form: tuple[tuple[str, str], ...] | None = None
     change: Callable[[FakeAgent], Any] = lambda fake: None
+    scheme: str = "http"
 
 
 def _dead(fake: FakeAgent) -> None:
@@ -73,11 +75,21 @@ def _paused(fake: FakeAgent) -> None:
 
 
 def _long(fake: FakeAgent) -> None:
-    fake.days = tuple(DayUse(f"2026-{10 + n // 31}-{n % 31 + 1:02}", 123_456_789_012, 1_230_000) for n in range(37))
+    fake.home.days = tuple(
+        DayUse(f"2026-{10 + n // 31}-{n % 31 + 1:02}", 123_456_789_012, 1_230_000) for n in range(37)
+    )
     fake.others = tuple(f"10.44.{n}.1" for n in range(4, 20, 4))
 
 
-PASS, WRONG = (("pass", GOOD_PASS),), (("pass", "0000-0000-0000-0000"),)
+def _leaving(fake: FakeAgent) -> None:
+    fake.home.mine = replace(HOME, linked=True, erased_in=80_000.0, keeper_up=False, away=("mill-lane", "the-school"))
+
+
+def _explained(fake: FakeAgent) -> None:
+    fake.home.mine = replace(HOME, linked=True, standing=standing(9.0, 3, shares=2), note="n" * 200)
+
+
+CODE, WRONG = (("key", GOOD_CODE),), (("pass", "0000-0000-0000-0000"),)
 
 SCENES = [
     *(Scene(path) for path in LEARN),
@@ -99,8 +111,24 @@ SCENES = [
     Scene("/pass", status=422, form=(("pass", "x" * 64),)),
     Scene("/home"),
     Scene("/home", change=_mesh),
-    Scene("/home", form=PASS, change=_long),
-    Scene("/home", form=PASS, change=lambda fake: setattr(fake, "days", ())),
+    Scene("/home", scheme="https"),
+    Scene("/home", form=CODE, change=_long),
+    Scene("/home", form=CODE, change=lambda fake: setattr(fake.home, "days", ())),
+    Scene("/home", status=422, form=(("key", GOOD_PASS),)),
+    Scene("/mine"),
+    Scene("/mine", scheme="https"),
+    *(Scene("/mine", form=CODE, change=change) for change in (_explained, _leaving)),
+    *(Scene("/mine", form=(*CODE, ("part", part)), change=_explained) for part in ("days", "why")),
+    Scene("/mine", status=422, form=(("key", "0000-0000"),)),
+    Scene("/mine", status=422, form=(("key", "0000-0000-0000-0000"),), scheme="https"),
+    Scene("/mine-erase", form=(*CODE, ("sure", "yes")), change=_explained),
+    Scene("/mine-erase", status=422, form=CODE, change=_explained),
+    Scene("/mine-keep", form=CODE, change=_leaving),
+    Scene("/mine-correct", form=(*CODE, ("note", "n" * 200)), change=_explained),
+    Scene("/mine-correct", status=422, form=(*CODE, ("note", "n" * 201)), change=_explained),
+    Scene("/mine-correct", form=(*CODE, ("unlink", "yes")), change=_explained),
+    Scene("/forget"),
+    Scene("/forget", "guest", form=()),
     Scene("/nowhere", status=404),
     Scene("/join", status=405),
     Scene("/", status=503, change=lambda fake: setattr(fake, "refusal", ("busy", "no"))),
@@ -122,7 +150,11 @@ class Pages:
         method = "GET" if scene.form is None else "POST"
         data = None if scene.form is None else dict(scene.form)
         return self.client.open(
-            f"/{language.tag}{scene.path}", method=method, data=data, environ_base={"REMOTE_ADDR": HERE}
+            f"/{language.tag}{scene.path}",
+            method=method,
+            data=data,
+            base_url=f"{scene.scheme}://mesh.home",
+            environ_base={"REMOTE_ADDR": HERE},
         )
 
 
@@ -205,7 +237,8 @@ def languages(page: Markup, language: Language, scene: Scene) -> Iterator[str]:
     offered = [table for _, table in page.links if "hreflang" in table]
     if [table["hreflang"] for table in offered] != [one.tag for one in LANGUAGES]:
         yield f"languages {offered}"
-    there = scene.path.split("?")[0] if scene.status not in (404, 405) else "/"
+    only_buttons = scene.path.startswith("/mine-") or scene.status in (404, 405)
+    there = "/" if only_buttons else scene.path.split("?")[0]
     for table, one in zip(offered, LANGUAGES, strict=True):
         path = urlsplit(table["href"]).path
         if (table["lang"], table["dir"], path) != (one.tag, one.direction, f"/{one.tag}{there}"):
