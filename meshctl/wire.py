@@ -108,7 +108,7 @@ class LineView:
 
     ``busy`` is used bytes over capacity in the last tick, 0 to 1, rounded to 0.05.
 
-    ``uplink`` says whether the line's device has carrier; ``homes`` and ``guests`` count who is present.
+    ``uplink`` says whether the internet is reached over it; ``homes`` and ``guests`` count who is present.
     """
 
     name: str

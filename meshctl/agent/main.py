@@ -19,6 +19,8 @@ from meshctl.agent.kernel import KernelError, LinuxKernel, frame_devices
 from meshctl.agent.links import check_devices, offloads, switch_offloads_off
 from meshctl.agent.members import Members
 from meshctl.agent.mesh.node import Mesh
+from meshctl.agent.outages import Outages
+from meshctl.agent.outlook import Outlook
 from meshctl.agent.pausing import Pausing
 from meshctl.agent.sender import Sender
 from meshctl.agent.server import Server, roles, unix_listener
@@ -79,6 +81,8 @@ class _Agent:
         self._verbs = Verbs(config, self._kernel, parts, clock, views, self._mesh)
         self._pausing = Pausing(config, self._kernel, parts, clock, self._mesh)
         self._verbs.table |= self._pausing.table()
+        self._outlook = Outlook(config, views, self._mesh, Outages(store.connection, boot), clock)
+        self._verbs.table |= self._outlook.table()
         if self._mesh is not None:
             self._mesh.membership.settle = self._pausing.settle
         self._journal = Journal(config, store, self._turns, key, boot)
@@ -121,6 +125,7 @@ class _Agent:
         finally:
             sending.cancel()
             keeping.stop()
+            self._outlook.close()
             if self._mesh is not None:
                 self._mesh.close()
             server.close()
@@ -172,6 +177,7 @@ class _Agent:
             # The kernel is as it was; the next turn looks again and repairs.
             self._turns.tally.faults += 1
             log.error("this turn failed: %s", fault)  # noqa: TRY400  # the text says it all
+        self._outlook.turn()
         self._keep_copy()
 
     def _keep_copy(self) -> None:
@@ -193,6 +199,7 @@ class _Agent:
         self._store.purge_journal(_KEPT_REPORTS)
         with self._store.transaction():
             self._store.daily.purge(self._clock.read())
+            self._outlook.outages.purge(self._clock.read())
 
     @staticmethod
     def _on_loop(loop: asyncio.AbstractEventLoop, job: Callable[[], object]) -> Callable[[], object]:

@@ -98,6 +98,26 @@ def pause_table(db: Database) -> None:
 
 
 @migrations()
+def outage_table(db: Database) -> None:
+    """When the internet or a box was not reached from here; ``wall`` only where the clock was trusted."""
+    db.table("outage").create(
+        {
+            "id": int,
+            "what": str,
+            "name": str,
+            "boot": int,
+            "monotonic": float,
+            "wall": float,
+            "lasted": float,
+            "over": int,
+        },
+        pk="id",
+        not_null={"what", "name", "boot", "monotonic", "over"},
+        strict=True,
+    )
+
+
+@migrations()
 def remember_tables(db: Database) -> None:
     """Devices that asked to be remembered, by token, with the receipt of it; ages of keys; a clock that outlives boots.
 

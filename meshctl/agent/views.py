@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from meshctl.agent.clock import Clock
@@ -25,6 +25,7 @@ class Views:
         self._config, self._clock = config, clock
         self._store, self._members, self._turns = parts
         self.mesh: Mesh | None = None
+        self.line_works: Callable[[], bool] = lambda: has_carrier(config.line[0].device)
 
     def device(self, hardware: str) -> DeviceView:
         """Return what a device may know of itself."""
@@ -95,7 +96,7 @@ class Views:
             guests=plan.guests,
             slice_mbit=round(pool / guests / 1000, 1),
             busy=round(use * 20) / 20,
-            uplink=has_carrier(line.device),
+            uplink=self.line_works(),
         )
 
     def _slice(self, device: Device, direction: Direction) -> Slice | None:

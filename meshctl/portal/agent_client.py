@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from meshctl.history import History, Lines, history, lines
 from meshctl.model import MeshctlError
+from meshctl.network_view import NetworkView, network_view
 from meshctl.wire import DeviceView, LineView, WireError, decode_line, device_view, encode_line, line_view
 
 T = TypeVar("T")
@@ -71,6 +72,10 @@ class AgentClient:
     def line(self) -> LineView | None:
         """The line as everybody may see it; ``None`` where the node has none. Raises `AgentAway`, `Refused`."""
         return self._read(line_view, {"verb": "line"})
+
+    def network(self) -> NetworkView:
+        """The network as everybody may see it. Raises `AgentAway`, `Refused`."""
+        return self._read(network_view, {"verb": "network"})
 
     def lines(self) -> Lines:
         """Where homes' days are kept. Raises `AgentAway`, `Refused`."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from meshctl.history import DayUse, History, Lines
+from meshctl.network_view import Box, NetworkView
 from meshctl.quota.explain import Explanation
 from meshctl.wire import DeviceView, LineView, PauseView, Slice, WireError, as_table, decode_line, encode_line, failure
 
@@ -32,6 +33,7 @@ class FakeAgent:
             DayUse("2026-11-20", 5_000_000, 0),
         )
         self.others: tuple[str, ...] = ()
+        self.network = NetworkView("elm-1", (Box("elm-1", line=True, up=True),), internet=True)
         self.refusal: tuple[str, str] | None = None
         self.raw_reply: bytes | None = None
         self.before_join: Callable[[], None] = lambda: None
@@ -58,6 +60,8 @@ class FakeAgent:
             return failure(*self.refusal)
         if request == {"verb": "line"}:
             return {"ok": True, "line": as_table(self._line()) if self.has_line else None}
+        if request == {"verb": "network"}:
+            return {"ok": True, "network": as_table(self.network)}
         if request == {"verb": "lines"}:
             return {"ok": True, "lines": as_table(Lines(self.has_line, self.others))}
         verbs = {

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from meshctl.config import Config
+from meshctl.network_view import Box, NetworkView, Outage
 from meshctl.portal.agent_client import AgentAway, AgentClient, Refused
 from tests.portal.conftest import HERE
 from tests.portal.fake_agent import FakeAgent
@@ -97,3 +98,10 @@ def test_eight_threads_share_the_kept_connections(client: AgentClient, fake: Fak
 def test_no_socket_file_at_all_is_away(tmp_path: Path) -> None:
     with AgentClient(tmp_path / "nowhere.sock") as client, pytest.raises(AgentAway):
         client.line()
+
+
+def test_the_network_is_told_whole(client: AgentClient, fake: FakeAgent) -> None:
+    outage = Outage("internet", "", 3600.0, None, over=False)
+    boxes = (Box("elm-1", line=True, up=True), Box("oak", line=False, up=False))
+    fake.network = NetworkView("elm-1", boxes, internet=False, since=3600.0, outages=(outage,))
+    assert client.network() == fake.network

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,26 @@ class News:
     memory: tuple[Memory, Policy] | None = None
 
 
+class Heard:
+    """The newest news of each gateway."""
+
+    def __init__(self) -> None:
+        self._news: dict[str, News] = {}
+
+    def take(self, gateway: str, message: dict[str, Any], now: float) -> None:
+        """Take a gateway's message in. Raises `ChannelError`."""
+        self._news[gateway] = from_wire(message, now)
+
+    def keep(self, names: Container[str]) -> None:
+        """Forget what nodes said that are not among these."""
+        self._news = {name: one for name, one in self._news.items() if name in names}
+
+    def in_use(self, gateway: str | None, now: float) -> News | None:
+        """Return the news of the gateway that the routes lead to, else of any, if it was heard lately."""
+        fresh = {name: one for name, one in self._news.items() if now - one.heard < FRESH}
+        return fresh.get(gateway or "") or next(iter(fresh.values()), None)
+
+
 def slices_of(plan: Plan, marks: Mapping[str, int], used: Mapping[tuple[Direction, int], int]) -> list[list[Any]]:
     """Return rows of mark, then assured, ceiling (bit/s) and bytes used for each direction."""
     found = []
@@ -65,12 +85,6 @@ def from_wire(message: dict[str, Any], now: float) -> News:
     slices = {str(row[0]): _slices(row) for row in rows(message, "slices", _MOST) if _is_row(row)}
     memory = standing.from_wire(message.get("memory"))
     return News(view, integer(message, "homes"), integer(message, "guests"), now, slices, memory)
-
-
-def in_use(news: Mapping[str, News], gateway: str | None, now: float) -> News | None:
-    """Return the news of the gateway that the routes lead to, else of any, if it was heard lately."""
-    fresh = {name: one for name, one in news.items() if now - one.heard < FRESH}
-    return fresh.get(gateway or "") or next(iter(fresh.values()), None)
 
 
 def _is_row(row: object) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,19 +66,23 @@ class Mesh:
         self._soon = Soon()
         own = config.access[0]
         addresses = str(own.interface4.ip), str(own.interface6.ip)
-        self._sessions = Sessions(Identity(self._name, key), *addresses, config.mesh.port, self)
+        self.sessions = Sessions(Identity(self._name, key), *addresses, config.mesh.port, self)
         networks = [n for access in config.access for n in (access.interface4.network, access.interface6.network)]
         known = self.shelf.records(self._started), self.shelf.pauses(self._started)
         self.membership = Membership(
             self._name, self._ring.keys, known, parts, Addresses(networks), self._to_all, self._ask_announce
         )
-        self.announcer = Announcer(self._ring.keys, self.membership, self._sessions.post)
+        self.announcer = Announcer(self._ring.keys, self.membership, self.sessions.post)
         self._gateway = Gateway(config, self._store, self._turns, self._ring.keys, view)
         self._use = UseReport(self._store, boot)
-        self._news: dict[str, news.News] = {}
+        self._news = news.Heard()
         self.gateway_in_use: str | None = None
         self._routes: asyncio.Future[None] | None = None
         self._server: asyncio.Server | None = None
+        # What parts with a file of their own add: kinds of messages, and what to do with a node reached or at a turn.
+        self.hears: dict[str, Callable[[str, Message, Post], None]] = {}
+        self.on_opened: list[Callable[[str, Post], None]] = []
+        self.on_turn: list[Callable[[float], None]] = []
         self._heard: dict[str, Callable[[str, Message], None]] = {
             "keys": self._hear_keys,
             "devices": self._hear_devices,
@@ -92,7 +97,7 @@ class Mesh:
     async def start(self) -> None:
         """Let other nodes in, and reach out to them."""
         self._soon.begin()
-        self._server = await self._sessions.listen()
+        self._server = await self.sessions.listen()
         if self.lists.is_roll_behind():
             self.lists.publish_roll()
         self._roster_changed()
@@ -101,7 +106,7 @@ class Mesh:
     def close(self) -> None:
         """End every channel."""
         self._soon.close()
-        self._sessions.close()
+        self.sessions.close()
         if self._server is not None:
             self._server.close()
 
@@ -120,6 +125,8 @@ class Mesh:
         self._announce()
         self._tell_line()
         self._tell_use()
+        for turn in self.on_turn:
+            turn(now)
         self._routes = asyncio.ensure_future(self._look_at_routes())
         self.membership.keep(self.shelf, now, all_keys_known=now - self._started > LIFETIME)
 
@@ -131,11 +138,11 @@ class Mesh:
 
     def line_news(self) -> news.News | None:
         """Return what the gateway in use says of its line."""
-        return news.in_use(self._news, self.gateway_in_use, self._now())
+        return self._news.in_use(self.gateway_in_use, self._now())
 
     def status(self) -> dict[str, Any]:
         """Return what `meshctl status` says of the mesh."""
-        parts = outlook(self.lists, self._sessions, self._ring, self.membership, self.announcer, self._gateway.leases)
+        parts = outlook(self.lists, self.sessions, self._ring, self.membership, self.announcer, self._gateway.leases)
         return {**parts, "gateway": self.gateway_in_use}
 
     # What the channels call.
@@ -149,6 +156,8 @@ class Mesh:
         post({"kind": "devices", "records": self.membership.told_of(self._name, self._now())})
         for message in self.membership.pauses.messages(self._now()):
             post(message)
+        for say in self.on_opened:
+            say(peer, post)
         self.announcer.forget(peer)
         self._announce()
         hub = self.lists.roster.hub if self.lists.roster else None
@@ -169,6 +178,8 @@ class Mesh:
             self._hear_list(peer, kind, message.get("list"))
         elif kind in self._heard:
             self._heard[kind](peer, message)
+        elif kind in self.hears:
+            self.hears[kind](peer, message, post)
         else:
             raise ChannelError("garbage", f"{peer} says something that this version does not know")
 
@@ -178,7 +189,7 @@ class Mesh:
 
     def _hear_line(self, peer: str, message: Message) -> None:
         if any(one.name == peer for one in self._roster().gateways):
-            self._news[peer] = news.from_wire(message, self._now())
+            self._news.take(peer, message, self._now())
 
     def _hear_use(self, peer: str, message: Message) -> None:
         if self.lists.is_hub:
@@ -186,7 +197,7 @@ class Mesh:
 
     def _hear_hello(self, peer: str, message: Message, post: Post) -> None:
         now = self._now()
-        self._sessions.met(peer, text(message, "life", 64))
+        self.sessions.met(peer, text(message, "life", 64))
         self._gateway.leases.heard(peer, now)
         for missed in [*self.lists.missed(message), *self._ring.missed(message, now)]:
             post(missed)
@@ -235,9 +246,8 @@ class Mesh:
     def _roster_changed(self) -> None:
         roster, own = self._roster(), self.lists.own
         others = [one for one in roster.members if one.name != self._name] if own else []
-        self._sessions.meet(others)
-        names = {one.name for one in others}
-        self._news = {name: one for name, one in self._news.items() if name in names}
+        self.sessions.meet(others)
+        self._news.keep({one.name for one in others})
         tolerate(lambda: self._turns.enter_roster(roster if own else None))
         self._gateway.lapse(roster, self._now())
         self._soon.ask("resolve", self._resolve)
@@ -257,9 +267,8 @@ class Mesh:
         self._soon.ask("resolve", self._resolve)
 
     def _to_all(self, message: Message) -> None:
-        for name, up in self._sessions.up().items():
-            if up:
-                self._sessions.post(name, message)
+        for name in self.sessions.up():
+            self.sessions.post(name, message)
 
     def _spread(self, kind: str) -> None:
         for message in self.lists.message(kind):
@@ -278,17 +287,14 @@ class Mesh:
         self._soon.ask("line", self._tell_line)
 
     def _tell_line(self) -> None:
-        for name in self._sessions.up():
+        for name in self.sessions.up():
             self._tell_line_to(name)
 
     def _tell_line_to(self, peer: str) -> None:
         if (message := self._gateway.line_for(peer)) is not None:
-            self._sessions.reply(peer, message)
+            self.sessions.reply(peer, message)
 
     def _tell_use(self) -> None:
         hub = self._roster().hub
-        if hub is None or hub.name == self._name or not self._config.line:
-            return
-        message = self._use.message(self.lists.version("roll"))
-        if message is not None and self._sessions.post(hub.name, message):
-            self._use.sent()
+        if hub is not None and hub.name != self._name and self._config.line:
+            self._use.tell(self.lists.version("roll"), partial(self.sessions.post, hub.name))

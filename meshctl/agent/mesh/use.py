@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from meshctl.agent.mesh.channel import ChannelError, Message
@@ -48,6 +49,12 @@ class UseReport:
     def forget(self) -> None:
         """Say everything anew next time."""
         self._sent = None
+
+    def tell(self, roll: int, post: Callable[[Message], bool]) -> None:
+        """Say what changed, with the version of the roll, if ``post`` reaches the hub's node."""
+        message = self.message(roll)
+        if message is not None and post(message):
+            self.sent()
 
     def message(self, roll: int) -> dict[str, Any] | None:
         """Return what changed since what was sent last, or ``None``; call `sent` when it went out.

@@ -1,0 +1,76 @@
+"""How the network is doing as seen from here: the verb `network`, and what is noted of it each turn."""
+
+from __future__ import annotations
+
+import asyncio
+
+from meshctl.agent.clock import Clock
+from meshctl.agent.internet import Internet
+from meshctl.agent.mesh.node import Mesh
+from meshctl.agent.outages import Missed, Outages
+from meshctl.agent.replies import Reply, Request, yes
+from meshctl.agent.verbs import Verb
+from meshctl.agent.views import Views
+from meshctl.config import Config
+from meshctl.network_view import Box, NetworkView
+
+_UNKNOWN = 60.0
+"""Seconds after a start in which it is not known yet whether another box's line works."""
+
+
+class Outlook:
+    """Says whether the line that people here use works, and which other boxes are reached."""
+
+    def __init__(self, config: Config, views: Views, mesh: Mesh | None, outages: Outages, clock: Clock) -> None:
+        self._config, self._views, self._mesh, self._clock = config, views, mesh, clock
+        self.outages = outages
+        self._began = clock.read().monotonic
+        self._internet = Internet(config, lambda: clock.read().monotonic) if config.line else None
+        self._asking: asyncio.Task[None] | None = None
+        if self._internet is not None:
+            views.line_works = lambda: self._internet is not None and self._internet.works
+
+    def table(self) -> dict[str, Verb]:
+        """Return the verbs."""
+        return {"network": Verb(frozenset({"portal", "operator"}), self._network)}
+
+    def turn(self) -> None:
+        """Note what is missed now, and ask again whether the internet is there."""
+        self.outages.note(self._missed(), self._clock.read())
+        if self._internet is not None:
+            self._asking = asyncio.ensure_future(self._internet.ask())
+
+    def close(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+        if self._internet is not None:
+            self._internet.close()
+
+    def _works(self) -> bool | None:
+        line = self._views.line()
+        if line is not None:
+            return line.uplink
+        early = self._clock.read().monotonic - self._began < _UNKNOWN
+        return None if early or self._mesh is None else False
+
+    def _missed(self) -> list[Missed]:
+        missed: list[Missed] = [("internet", "")] if self._works() is False else []
+        return missed + [("box", name) for name, up in self._up().items() if not up]
+
+    def _up(self) -> dict[str, bool]:
+        return self._mesh.sessions.up() if self._mesh else {}
+
+    def _network(self, request: Request) -> Reply:  # noqa: ARG002  # every verb takes the request
+        clock, own = self._clock.read(), self._config.node.name
+        roster = self._mesh.lists.roster if self._mesh else None
+        up = self._up()
+        others = (
+            tuple(Box(one.name, one.gateway, up[one.name]) for one in roster.members if one.name in up)
+            if roster
+            else ()
+        )
+        internet = self._works()
+        since = self.outages.since(("internet", ""), clock) if internet is False else None
+        boxes = (Box(own, bool(self._config.line), up=True), *others)
+        return yes("network", NetworkView(own, boxes, internet, since, self.outages.told(clock)))
