@@ -129,13 +129,10 @@ def remember_tables(db: Database) -> None:
         pk="ident",
         strict=True,
     )  # fmt: skip
-    db.table("lasting_key").create(
-        {"name": str, "epoch": int, "born": float, "destroyed": int}, pk="name", strict=True
-    )
+    db.table("lasting_key").create({"name": str, "epoch": int, "born": float, "destroyed": int}, pk="name", strict=True)
     db.table("remembered").create(
-        {"token": str, "key": str, "until": float, "version": int, "gone": int, "writer": str,
-         "household": str, "home_version": int, "home_writer": str,
-         "receipt": str, "purpose": str, "text": int, "since": float, "trusted": int},
+        {"token": str, "key": str, "until": float, "version": int, "gone": int, "revision": int, "writer": str,
+         "household": str, "receipt": str, "purpose": str, "text": int, "since": float, "trusted": int},
         pk="token",
         strict=True,
     )  # fmt: skip

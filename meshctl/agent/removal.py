@@ -22,6 +22,7 @@ _STATEMENTS = (
     "DELETE FROM use WHERE household != :guests AND household NOT IN (SELECT handle FROM household)",
     "DELETE FROM home_memory WHERE household NOT IN (SELECT handle FROM household)",
     "DELETE FROM daily WHERE household != :guests AND household NOT IN (SELECT handle FROM household)",
+    "UPDATE remembered SET household = '' WHERE household != '' AND household NOT IN (SELECT handle FROM household)",
 )
 
 

@@ -6,7 +6,7 @@ people.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -56,6 +56,9 @@ class Verbs:
         self._tries = Tries(each=6, together=120, seconds=60.0)
         reading = Reading(config, kernel, self._store, self._homes, self._tries, clock, mesh)
         self.hazards: dict[str, int] = {}
+        # What `Remembering` adds: whom it may let in a moment later, and who pressed "Leave".
+        self.on_seen: Callable[[Collection[str]], Collection[str]] = lambda devices: ()  # noqa: ARG005
+        self.on_left: Callable[[str], None] = lambda device: None  # noqa: ARG005
         asks, tells = frozenset({"portal", "operator"}), frozenset({"watch", "operator"})
         operator = frozenset({"operator"})
         self.table: dict[str, Verb] = {
@@ -129,6 +132,7 @@ class Verbs:
             return unknown_device()
         device = self._members.leave(hardware)
         if device is not None:
+            self.on_left(hardware)
             if self._mesh is not None:
                 self._mesh.membership.left(device, self._clock.read().monotonic)
             self._turns.release(device, [client_address(request)])
@@ -179,9 +183,10 @@ class Verbs:
         fresh = [device for device in here if trees and device.mark not in trees["down"].leaves]
         if arrived or fresh:
             self._turns.admit([*arrived, *fresh], [])
+        awaited = self.on_seen(sightings)
         if self._mesh is not None and self._mesh.membership.can_recognise:
             let_through = {device.hardware for device in self._members.unpaused()}
-            self._kernel.greet([hardware for hardware in sightings if hardware not in let_through])
+            self._kernel.greet([one for one in sightings if one not in let_through and one not in awaited])
 
     def _hazard(self, request: Request) -> Reply:
         kind = str(request.get("kind", ""))
