@@ -10,7 +10,7 @@ from nacl.signing import SigningKey
 
 from meshctl.agent.clock import Clock
 from meshctl.agent.longclock import LongClock
-from meshctl.agent.mesh.asking import Answerer, Asker
+from meshctl.agent.mesh.questions import Answerer, Asker
 from meshctl.agent.mesh.channel import Message
 from meshctl.agent.mesh.circle import Circle, Place
 from meshctl.agent.mesh.errands import Errands, unseal
