@@ -10,11 +10,11 @@ from nacl.signing import SigningKey
 
 from meshctl.agent.clock import Clock
 from meshctl.agent.longclock import LongClock
-from meshctl.agent.mesh.questions import Answerer, Asker
 from meshctl.agent.mesh.channel import Message
 from meshctl.agent.mesh.circle import Circle, Place
 from meshctl.agent.mesh.errands import Errands, unseal
 from meshctl.agent.mesh.lastring import LastingRing
+from meshctl.agent.mesh.questions import Answerer, Asker
 from meshctl.agent.mesh.sessions import Post
 from meshctl.agent.mesh.shapes import bad_shape, hexadecimal, integer, number
 from meshctl.agent.remembered import Book, Promise, from_wire, to_wire
