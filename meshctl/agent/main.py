@@ -25,6 +25,7 @@ from meshctl.agent.outlook import Outlook
 from meshctl.agent.pausing import Pausing
 from meshctl.agent.remember_verbs import RememberVerbs
 from meshctl.agent.remembering import Remembering
+from meshctl.agent.rights import Rights
 from meshctl.agent.sender import Sender
 from meshctl.agent.server import Server, roles, unix_listener
 from meshctl.agent.store import Store
@@ -85,6 +86,7 @@ class _Agent:
         self._pausing = Pausing(config, self._kernel, parts, clock, self._mesh)
         self._verbs.table |= self._pausing.table()
         self._outlook = Outlook(config, views, self._mesh, Outages(store.connection, boot), clock)
+        self._rights = Rights(config, store, clock, self._verbs, views, self._mesh)
         self._verbs.table |= self._outlook.table()
         circle = OverMesh(config.node.name, self._mesh) if self._mesh else None
         self._remembering = Remembering(config, self._kernel, parts, clock, key, circle)
@@ -186,6 +188,7 @@ class _Agent:
             self._turns.tally.faults += 1
             log.error("this turn failed: %s", fault)  # noqa: TRY400  # the text says it all
         self._outlook.turn()
+        self._rights.turn()
         self._keep_copy()
 
     def _keep_copy(self) -> None:
