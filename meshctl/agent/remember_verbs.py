@@ -49,6 +49,7 @@ class RememberVerbs:
         own = {"remember": self._remember, "forget": self._forget, "withdraw": self._withdraw}
         verbs.table |= {name: Verb(asks, run) for name, run in own.items()}
         verbs.on_seen, verbs.on_left = self._remembering.sighted, self._remembering.left
+        verbs.on_unlinked = self._remembering.unlinked
 
     def _remember(self, request: Request) -> Reply:
         hardware = self._kernel.neighbours().get(client_address(request))

@@ -5,7 +5,6 @@ Each entry is replaced whole by a later one, in whatever order they come: see `P
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -55,15 +54,16 @@ class Book:
         self._store, self._connection = store, store.connection
 
     def take(self, promise: Promise) -> None:
-        """Take a promise in unless a later one is known; the same one twice changes nothing."""
+        """Take a promise in unless a later one is known; the same one twice changes nothing.
+
+        One for a household that is not on the roll is over: the household was removed meanwhile.
+        """
         known = self._of([promise.token])
         if known and known[0].stamp >= promise.stamp:
             return
-        if promise.gone or self._is_withdrawn(promise.consent.receipt):
-            promise = _emptied(promise)
-        elif promise.household and self._store.household(promise.household) is None:
-            promise = replace(promise, household="")
-        self._write(promise)
+        removed = promise.household and self._store.household(promise.household) is None
+        over = promise.gone or removed or self._is_withdrawn(promise.consent.receipt)
+        self._write(_emptied(promise) if over else promise)
 
     def withdraw(self, receipt: str, now: float) -> None:
         """End what a receipt stands for, also where the promise itself has not come yet."""
@@ -121,23 +121,6 @@ class Book:
         values = (*head, kept.receipt, kept.purpose, kept.text, kept.since, int(kept.trusted))
         marks = ", ".join("?" * len(values))
         self._connection.execute(f"INSERT OR REPLACE INTO remembered ({_COLUMNS}) VALUES ({marks})", values)  # noqa: S608
-
-
-def erase(connection: sqlite3.Connection, household: str) -> None:
-    """Forget every device and receipt of a household; what says so holds no handle. Call it in a transaction."""
-    connection.execute(
-        "UPDATE remembered SET gone = 1, revision = 0, writer = '', household = '', "
-        "receipt = '', purpose = '', text = 0, since = 0, trusted = 0 WHERE household = ?",
-        (household,),
-    )
-
-
-def consents_of(connection: sqlite3.Connection, household: str) -> list[Consent]:
-    """Return what was agreed to on devices of a household."""
-    rows = connection.execute(
-        "SELECT receipt, purpose, text, since, trusted FROM remembered WHERE household = ? AND gone = 0", (household,)
-    )
-    return [Consent(r, purpose, version, since, bool(trusted)) for r, purpose, version, since, trusted in rows]
 
 
 def to_wire(promise: Promise, now: float) -> dict[str, Any]:

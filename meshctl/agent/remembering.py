@@ -66,6 +66,7 @@ class Remembering:
         self._answers: dict[str, _Answer] = {}
         self._seen: dict[str, float] = {}
         self._left: dict[str, float] = {}
+        self._unlinked: set[str] = set()
 
     def turn(self) -> None:
         """Do what is due after each turn of the agent's loop."""
@@ -115,6 +116,13 @@ class Remembering:
         """Leave a device alone that pressed "Leave", until it joins again or a day has passed."""
         self._left[hardware] = self._clock.read().monotonic + _LEFT_FOR
 
+    def unlinked(self, hardware: str) -> None:
+        """Have the list know that a device does not belong to its household any more."""
+        self._unlinked.add(hardware)
+        self.keeping.drop(hardware)
+        self.keeping.ask(hardware)
+        self.keeping.send()
+
     # Who comes back.
 
     def _is_fresh(self, hardware: str, seconds: float) -> bool:
@@ -151,8 +159,11 @@ class Remembering:
         device, now = self._members.get(hardware), self._clock.read().monotonic
         if device is None:
             return not self._has_left(hardware, now)
-        if device.household and device.household != promise.household:
+        loose = hardware in self._unlinked
+        self._unlinked.discard(hardware)
+        if (device.household or loose) and (device.household or "") != promise.household:
             self._move(device, promise)
+            return False
         ends = device.until is not None and device.until - now < _RENEW
         return ends or (device.household is None and self._household(promise) is not None)
 

@@ -66,9 +66,10 @@ class Verbs:
         self.credential = Credential(config, kernel, self._store, self._tries, clock, mesh)
         reading = Reading(config, self._store, self.credential, mesh)
         self.hazards: dict[str, int] = {}
-        # What `Remembering` adds: whom it may let in a moment later, and who pressed "Leave".
+        # What `Remembering` adds: whom it may let in a moment later, who pressed "Leave", and who left its home.
         self.on_seen: Callable[[Collection[str]], Collection[str]] = lambda devices: ()  # noqa: ARG005
         self.on_left: Callable[[str], None] = lambda device: None  # noqa: ARG005
+        self.on_unlinked: Callable[[str], None] = lambda device: None  # noqa: ARG005
         self.slow: dict[str, SlowVerb] = {}
         asks, tells = frozenset({"portal", "operator"}), frozenset({"watch", "operator"})
         operator = frozenset({"operator"})
@@ -193,6 +194,7 @@ class Verbs:
         guest = self._members.join(before.hardware, now + self._config.session.guest_hours * HOUR, now)
         self._turns.release(before, own)
         self._vouch([guest], neighbours)
+        self.on_unlinked(before.hardware)
 
     def _view(self, hardware: str) -> Reply:
         return yes("device", self._views.device(hardware))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from meshctl.agent.passes import Verifier
+from meshctl.agent.pauses import Pause
 from tests.agent.remember_world import ADDRESSES, DAY, HOUR, OTHER, PHONE, World, world_of
 
 Raise = Callable[..., World]
@@ -282,21 +283,53 @@ def test_a_receipts_number_ends_it_from_any_device_and_says_nothing(world: Raise
     assert last["error"]["code"] == "too-many-tries"
 
 
-def test_a_removed_household_leaves_a_guest_and_a_paused_device_stays_paused(world: Raise) -> None:
+def test_with_a_household_goes_what_its_devices_were_promised(world: Raise) -> None:
     street = world("elm", "oak")
     add_home(street)
     elm, oak = street.boards["elm"], street.boards["oak"]
     settle(street, "oak", PHONE, "AAAA")
+    settle(street, "oak", OTHER, None)
     oak.ask("remember")
+    oak.ask("remember", OTHER)
+    late = oak.remembering.keeping.book
     elm.store.remove_household("AAAA")
-    assert b"AAAA" not in b"".join(
-        elm.store.connection.execute("SELECT CAST(household AS BLOB) FROM remembered").fetchone()
-    )
+    rows = elm.store.connection.execute("SELECT household, receipt FROM remembered WHERE gone = 1").fetchall()
+    assert rows == [("", "")]
+    assert late.all() == []
+    street.power_cut()
+    assert oak.see(PHONE, OTHER) == {OTHER}
+
+
+def test_a_device_that_is_taken_out_of_its_home_comes_back_as_a_guest(world: Raise) -> None:
+    street = world("elm", "oak")
+    add_home(street)
+    oak = street.boards["oak"]
+    settle(street, "oak", PHONE, "AAAA")
+    oak.ask("remember")
+    known = oak.store.household("AAAA")
+    assert known is not None
+    oak.verbs.unlink(ADDRESSES[PHONE], known[0])
     street.power_cut()
     assert oak.see(PHONE) == {PHONE}
     device = oak.members.get(PHONE)
     assert device is not None
     assert device.household is None
+
+
+def test_a_paused_device_stays_paused_where_it_is_known_again(world: Raise) -> None:
+    street = world("elm", "oak")
+    oak = street.boards["oak"]
+    settle(street, "oak", PHONE, None)
+    oak.ask("remember")
+    street.power_cut()
+    oak.members.pauses.merge(PHONE, Pause("K7QM", "It floods.", oak.clock.read().monotonic + HOUR, 1, "oak"))
+    assert oak.see(PHONE) == set()
+    assert oak.members.get(PHONE) is not None
+    assert oak.ask("remember")["error"]["code"] == "not-joined"
+    street.wait(HOUR + 1)
+    oak.members.pauses.lapse(oak.clock.read().monotonic)
+    oak.turn()
+    assert oak.online() == {PHONE}
 
 
 def test_who_has_not_joined_or_is_paused_cannot_be_remembered(world: Raise) -> None:
