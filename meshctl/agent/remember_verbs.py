@@ -101,13 +101,20 @@ class RememberVerbs:
         return yes("device", self._views.device(hardware))
 
     def _withdraw(self, request: Request) -> Reply:
-        """End what a receipt's number stands for, from any device; the answer never says whether there was one."""
+        """Take a consent back: the asking device's own, or from any device the one that has a receipt's number.
+
+        Whoever has joined stays so until its stay is over. The answer never says whether there was such a number.
+        """
         hardware = self._kernel.neighbours().get(client_address(request))
         if hardware is None:
             return unknown_device()
         if not self._may(hardware):
             return _too_often()
-        kept = number_hash(str(request.get("number", "")))
+        if "number" not in request:
+            self._keeping.tell(self._remembering.ends(hardware, self._keeping.long.next_version()))
+            self._remembering.believe(hardware, None)
+            return {"ok": True}
+        kept = number_hash(str(request["number"]))
         if kept is None:
             return no("unreadable", "A receipt's number has twelve letters and figures.")
         self._keeping.withdraw(kept)
