@@ -89,7 +89,7 @@ def forget_form() -> str:
 @pages.post("/forget")
 def forget() -> str:
     """This device is a visitor again, everywhere."""
-    agent().leave(client_address())
+    agent().forget(client_address())
     return render_template("forget.html", done=True)
 
 

@@ -89,6 +89,14 @@ def _explained(fake: FakeAgent) -> None:
     fake.home.mine = replace(HOME, linked=True, standing=standing(9.0, 3, shares=2), note="n" * 200)
 
 
+def _remembered(fake: FakeAgent) -> None:
+    fake.remembered = 5e6
+
+
+def _one_box(fake: FakeAgent) -> None:
+    fake.network = NetworkView("elm-1", (Box("elm-1", True, True),), True)
+
+
 CODE, WRONG = (("key", GOOD_CODE),), (("pass", "0000-0000-0000-0000"),)
 
 SCENES = [
@@ -109,6 +117,14 @@ SCENES = [
     Scene(f"/pass?p={GOOD_PASS}"),
     Scene("/pass", status=422, form=WRONG),
     Scene("/pass", status=422, form=(("pass", "x" * 64),)),
+    Scene("/remember"),
+    Scene("/remember", "guest"),
+    Scene("/remember", "household", change=_one_box),
+    Scene("/remember", "guest", change=_remembered),
+    Scene("/remember", "guest", form=()),
+    Scene("/remember", "guest", form=(("stop", "1"),)),
+    Scene("/remember", form=(("number", "7KQ2-M9XD-0TTR"),)),
+    Scene("/remember", status=422, form=(("number", "7KQ2"),)),
     Scene("/home"),
     Scene("/home", change=_mesh),
     Scene("/home", scheme="https"),
