@@ -18,6 +18,8 @@ from meshctl.portal.keys import STATUS, Key, again, safe_address, typed
 
 pages = Blueprint("mine", __name__)
 
+_LONGEST_TYPED = 1000
+
 Page = str | Response | tuple[str, int]
 
 
@@ -62,7 +64,7 @@ def correct() -> Page:
     """Keep a note to the people who look after the network, or make this device a guest."""
     if request.form.get("unlink"):
         return _do("correct", "unlink", unlink=True)
-    return _do("correct", "note", note=request.form.get("note", "")[:1000])
+    return _do("correct", "note", note=request.form.get("note", "")[:_LONGEST_TYPED])
 
 
 @pages.post("/mine-erase")
@@ -102,13 +104,13 @@ def _do(verb: str, said: str, **words: object) -> Page:
         return _shown(key, said=said)
     except Refused as refusal:
         if refusal.code == "bad-note":
-            return _shown(key, fault="bad-note"), STATUS["bad-note"]
+            return _shown(key, "wrong", fault="bad-note"), STATUS["bad-note"]
         return _refused(refusal)
 
 
 def _form(fault: str | None) -> str:
     text = again(fault) if fault else ""
-    return render_template("mine.html", fault=fault, text=text, safe=safe_address("mine"))
+    return render_template("mine.html", fault=fault, text=text, safe=safe_address("mine"), here="mine")
 
 
 def _refused(refusal: Refused) -> Page:
@@ -123,10 +125,12 @@ def _shown(key: Key, part: str = "", said: str = "", fault: str = "") -> str:
         rows, sums = rows_of(mine.days), together(mine.days)
         return render_template("days.html", household=mine.household, rows=rows, together=sums, others=[], start="./")
     if part == "why":
-        return render_template("mine-why.html", mine=mine, key=key.text)
-    note = request.form.get("note", "")[:1000] if fault == "bad-note" else mine.note
+        return render_template("mine-why.html", mine=mine, key=key.text, here="mine")
+    if part == "wrong":
+        note = request.form.get("note", "")[:_LONGEST_TYPED] if fault else mine.note
+        return render_template("mine-wrong.html", mine=mine, key=key.text, note=note, fault=fault, here="mine")
     return render_template(
-        "mine-shown.html", mine=mine, key=key.text, said=said, fault=fault, since=_since(mine), note=note
+        "mine-shown.html", mine=mine, key=key.text, said=said, fault=fault, since=_since(mine), here="mine"
     )
 
 

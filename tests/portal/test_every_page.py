@@ -56,6 +56,7 @@ class Scene:
     form: tuple[tuple[str, str], ...] | None = None
     change: Callable[[FakeAgent], Any] = lambda fake: None
     scheme: str = "http"
+    there: str = ""
 
 
 def _dead(fake: FakeAgent) -> None:
@@ -81,14 +82,6 @@ def _long(fake: FakeAgent) -> None:
     fake.others = tuple(f"10.44.{n}.1" for n in range(4, 20, 4))
 
 
-def _leaving(fake: FakeAgent) -> None:
-    fake.home.mine = replace(HOME, linked=True, erased_in=80_000.0, keeper_up=False, away=("mill-lane", "the-school"))
-
-
-def _explained(fake: FakeAgent) -> None:
-    fake.home.mine = replace(HOME, linked=True, standing=standing(9.0, 3, shares=2), note="n" * 200)
-
-
 def _remembered(fake: FakeAgent) -> None:
     fake.remembered = 5e6
 
@@ -97,7 +90,15 @@ def _one_box(fake: FakeAgent) -> None:
     fake.network = NetworkView("elm-1", (Box("elm-1", True, True),), True)
 
 
-CODE, WRONG = (("key", GOOD_CODE),), (("pass", "0000-0000-0000-0000"),)
+def _full(fake: FakeAgent) -> None:
+    boxes = tuple(f"the-longest-name-of-a-box-{n}" for n in range(5))
+    state = {"linked": True, "standing": standing(1.8, 1, shares=3), "note": "Ñ€" * 100, "erased_in": 0.0}
+    fake.home.mine = replace(HOME, **state, keeper=boxes[0], keeper_up=False, away=boxes)  # type: ignore[arg-type]
+    _long(fake)
+
+
+WRONG = (("pass", "0000-0000-0000-0000"),)
+CODE, NO_CODE = (("key", GOOD_CODE),), (("key", "0000-0000"),)
 
 SCENES = [
     *(Scene(path) for path in LEARN),
@@ -127,24 +128,21 @@ SCENES = [
     Scene("/remember", status=422, form=(("number", "7KQ2"),)),
     Scene("/home"),
     Scene("/home", change=_mesh),
-    Scene("/home", scheme="https"),
+    *(Scene(path, scheme="https") for path in ("/home", "/mine")),
+    Scene("/mine", status=422, form=(("key", "0000-0000-0000-0000"),), scheme="https"),
     Scene("/home", form=CODE, change=_long),
     Scene("/home", form=CODE, change=lambda fake: setattr(fake.home, "days", ())),
-    Scene("/home", status=422, form=(("key", GOOD_PASS),)),
+    *(Scene(path, status=422, form=form) for path in ("/home", "/mine") for form in (NO_CODE, (("key", GOOD_PASS),))),
     Scene("/mine"),
-    Scene("/mine", scheme="https"),
-    *(Scene("/mine", form=CODE, change=change) for change in (_explained, _leaving)),
-    *(Scene("/mine", form=(*CODE, ("part", part)), change=_explained) for part in ("days", "why")),
-    Scene("/mine", status=422, form=(("key", "0000-0000"),)),
-    Scene("/mine", status=422, form=(("key", "0000-0000-0000-0000"),), scheme="https"),
-    Scene("/mine-erase", form=(*CODE, ("sure", "yes")), change=_explained),
-    Scene("/mine-erase", status=422, form=CODE, change=_explained),
-    Scene("/mine-keep", form=CODE, change=_leaving),
-    Scene("/mine-correct", form=(*CODE, ("note", "n" * 200)), change=_explained),
-    Scene("/mine-correct", status=422, form=(*CODE, ("note", "n" * 201)), change=_explained),
-    Scene("/mine-correct", form=(*CODE, ("unlink", "yes")), change=_explained),
+    *(Scene("/mine", form=CODE, change=change) for change in (lambda fake: None, _full)),
+    *(Scene("/mine", form=(*CODE, ("part", part)), change=_full) for part in ("days", "why", "wrong")),
+    Scene("/mine-correct", status=422, form=(*CODE, ("note", "Ñ€ " * 68)), there="/mine"),
+    Scene("/mine-correct", form=(*CODE, ("note", "x")), change=_full, there="/mine"),
+    Scene("/mine-erase", status=422, form=CODE, there="/mine"),
+    Scene("/mine-erase", form=(*CODE, ("sure", "yes")), there="/mine"),
+    Scene("/mine-keep", form=CODE, change=_full, there="/mine"),
     Scene("/forget"),
-    Scene("/forget", "guest", form=()),
+    Scene("/forget", "household", form=()),
     Scene("/nowhere", status=404),
     Scene("/join", status=405),
     Scene("/", status=503, change=lambda fake: setattr(fake, "refusal", ("busy", "no"))),
@@ -253,8 +251,7 @@ def languages(page: Markup, language: Language, scene: Scene) -> Iterator[str]:
     offered = [table for _, table in page.links if "hreflang" in table]
     if [table["hreflang"] for table in offered] != [one.tag for one in LANGUAGES]:
         yield f"languages {offered}"
-    only_buttons = scene.path.startswith("/mine-") or scene.status in (404, 405)
-    there = "/" if only_buttons else scene.path.split("?")[0]
+    there = scene.there or scene.path.split("?")[0] if scene.status not in (404, 405) else "/"
     for table, one in zip(offered, LANGUAGES, strict=True):
         path = urlsplit(table["href"]).path
         if (table["lang"], table["dir"], path) != (one.tag, one.direction, f"/{one.tag}{there}"):
