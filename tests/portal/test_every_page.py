@@ -121,8 +121,9 @@ class Pages:
         scene.change(self.fake)
         method = "GET" if scene.form is None else "POST"
         data = None if scene.form is None else dict(scene.form)
+        where = {"Origin": "http://localhost"} if data is not None else {}
         return self.client.open(
-            f"/{language.tag}{scene.path}", method=method, data=data, environ_base={"REMOTE_ADDR": HERE}
+            f"/{language.tag}{scene.path}", method=method, data=data, headers=where, environ_base={"REMOTE_ADDR": HERE}
         )
 
 
