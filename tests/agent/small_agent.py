@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from meshctl.agent.members import Members
+from meshctl.agent.outages import Outages
+from meshctl.agent.outlook import Outlook
 from meshctl.agent.pace import Paces
 from meshctl.agent.server import Server, unix_listener
 from meshctl.agent.store import Store
@@ -71,7 +73,9 @@ class SmallAgent:
         parts = (self.store, self.members, Reconciler(self.config, self.kernel, self.store, self.members, self.clock))
         self.turns = parts[2]
         self.turns.start()
-        self.verbs = Verbs(self.config, self.kernel, parts, self.clock, Views(self.config, parts, self.clock))
+        views = Views(self.config, parts, self.clock)
+        self.verbs = Verbs(self.config, self.kernel, parts, self.clock, views)
+        self.verbs.table |= Outlook(self.config, views, None, Outages(self.store.connection, 1), self.clock).table()
         self.paces = Paces(self.kernel.neighbours, self.clock)
         self.loop = asyncio.get_running_loop()
 
