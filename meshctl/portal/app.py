@@ -11,7 +11,7 @@ from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from meshctl.config import Config
-from meshctl.portal import days, join, learn, me, remember
+from meshctl.portal import days, join, learn, me, mine, remember
 from meshctl.portal.agent_client import AgentAway, AgentClient, Refused
 from meshctl.portal.captive import join_address
 from meshctl.portal.figures import ahead, exact, lasting, number, past, rate, volume
@@ -51,6 +51,7 @@ def create_portal(agent: AgentClient, config: Config) -> Flask:
     app.register_blueprint(join.pages)
     app.register_blueprint(me.pages)
     app.register_blueprint(days.pages)
+    app.register_blueprint(mine.pages)
     app.register_blueprint(learn.pages)
     app.register_blueprint(remember.pages)
     app.add_url_rule("/health", "health", _health, methods=["GET"])
