@@ -4,7 +4,8 @@ import pytest
 
 from meshctl.portal.origin import is_own
 from tests.portal.conftest import HERE, NOTHING, Ask
-from tests.portal.fake_agent import GOOD_PASS, FakeAgent
+from tests.portal.fake_agent import FakeAgent
+from tests.portal.fake_homes import GOOD_PASS
 
 FORMS = ["/join", "/leave", "/pass", "/home"]
 PAGES = ["/online", "/share", "/slow", "/pass", "/home", "/keep", "/network", "/help", "/nowhere"]
