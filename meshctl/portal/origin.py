@@ -1,9 +1,10 @@
 """Keeps other sites from pressing our buttons or reading our pages, without cookies.
 
-A button's request must say that it was made on our own page: by Origin or Sec-Fetch-Site, which browsers of
-the last years send with every form, or by Referer, which all others send. Another site can make an old browser
-say nothing at all (Referrer-Policy, data: addresses), but it cannot make it name us. Joining and leaving may
-say nothing: another site gains nothing by them. Whatever is said must be true.
+Whatever a button's request says of where it was made must be our own page: by Origin or Sec-Fetch-Site, which
+browsers of the last years send with every form, or by Referer. A request that says nothing is taken, since text
+browsers and the small browsers of old phones say nothing. What another site could gain with a browser older than
+2019 that it made silent is little: whatever touches a home carries its pass or a code in the same form, and the
+other buttons, which join, leave, remember and forget one device, each have their opposite beside them.
 
 A host that is neither an address nor the portal's own name may belong to a site that points its name at this
 node, to read what we show (DNS rebinding). No page is shown under it.
@@ -19,7 +20,6 @@ from werkzeug.exceptions import Forbidden, MisdirectedRequest
 from werkzeug.wrappers import Response
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_MAY_SAY_NOTHING = frozenset({"/join", "/leave"})
 _HERE = frozenset({"same-origin", "none"})
 """What Sec-Fetch-Site says where no other site took part (Fetch Metadata, 2.4)."""
 
@@ -48,9 +48,7 @@ def _is_from_here(host: str) -> bool:
         return False
     if origin is not None:
         return origin.lower() == own
-    if referrer is not None:
-        return f"{referrer.lower()}/".startswith(f"{own}/")
-    return site is not None or request.path in _MAY_SAY_NOTHING
+    return referrer is None or f"{referrer.lower()}/".startswith(f"{own}/")
 
 
 def is_own(host: str, name: str) -> bool:

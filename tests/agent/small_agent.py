@@ -14,6 +14,7 @@ from meshctl.agent.members import Members
 from meshctl.agent.outages import Outages
 from meshctl.agent.outlook import Outlook
 from meshctl.agent.pace import Paces
+from meshctl.agent.rights import Rights
 from meshctl.agent.server import Server, unix_listener
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
@@ -75,6 +76,8 @@ class SmallAgent:
         self.turns.start()
         views = Views(self.config, parts, self.clock)
         self.verbs = Verbs(self.config, self.kernel, parts, self.clock, views)
+        self.store.boot("this life")
+        self.rights = Rights(self.config, self.store, self.clock, self.verbs, views, None)
         self.verbs.table |= Outlook(self.config, views, None, Outages(self.store.connection, 1), self.clock).table()
         self.paces = Paces(self.kernel.neighbours, self.clock)
         self.loop = asyncio.get_running_loop()

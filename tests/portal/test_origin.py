@@ -4,7 +4,8 @@ import pytest
 
 from meshctl.portal.origin import is_own
 from tests.portal.conftest import HERE, NOTHING, Ask
-from tests.portal.fake_agent import GOOD_PASS, FakeAgent
+from tests.portal.fake_agent import FakeAgent
+from tests.portal.fake_homes import GOOD_PASS
 
 FORMS = ["/join", "/leave", "/pass", "/home"]
 PAGES = ["/online", "/share", "/slow", "/pass", "/home", "/keep", "/network", "/help", "/nowhere"]
@@ -37,18 +38,14 @@ def test_another_site_cannot_press_our_buttons(path: str, headers: dict[str, str
 
 
 @pytest.mark.parametrize("path", ["/pass", "/home"])
-def test_an_old_browser_says_by_its_referrer_that_it_was_on_our_page(path: str, ask: Ask, fake: FakeAgent) -> None:
-    form = f"pass={GOOD_PASS}"
+def test_an_old_browser_says_by_its_referrer_that_it_was_on_our_page(path: str, ask: Ask) -> None:
     said = {"Host": "mesh.home", "Referer": "http://mesh.home/es/pass"}
-    assert ask("POST", path, form, **said).status in (200, 303)
-    fake.asked.clear()
-    assert ask("POST", path, form, Host="mesh.home", Origin=NOTHING).status == 403
-    assert fake.asked == []
+    assert ask("POST", path, f"pass={GOOD_PASS}", **said).status != 403
 
 
-@pytest.mark.parametrize("path", ["/join", "/leave"])
-def test_joining_and_leaving_work_in_whatever_says_nothing(path: str, ask: Ask) -> None:
-    assert ask("POST", path, "", Host="mesh.home", Origin=NOTHING).status == 303
+@pytest.mark.parametrize("path", ["/join", "/leave", "/pass", "/home"])
+def test_buttons_work_in_a_browser_that_says_nothing(path: str, ask: Ask) -> None:
+    assert ask("POST", path, f"pass={GOOD_PASS}", Host="mesh.home", Origin=NOTHING).status != 403
 
 
 @pytest.mark.parametrize(
