@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from meshctl.agent.consents import number_hash
 from meshctl.agent.passes import Verifier
 from meshctl.agent.pauses import Pause
 from tests.agent.remember_world import ADDRESSES, DAY, HOUR, OTHER, PHONE, World, world_of
@@ -297,6 +298,23 @@ def test_with_a_household_goes_what_its_devices_were_promised(world: Raise) -> N
     assert rows[1][1]
     street.power_cut()
     assert oak.see(PHONE, OTHER) == {OTHER}
+
+
+def test_a_node_that_was_cut_off_during_an_erase_does_not_bring_the_household_back(world: Raise) -> None:
+    street = world("elm", "oak")
+    add_home(street)
+    elm, oak = street.boards["elm"], street.boards["oak"]
+    settle(street, "oak", PHONE, "AAAA")
+    street.cut = {"oak"}
+    number = oak.ask("remember")["receipt"]["number"]
+    elm.store.remove_household("AAAA")
+    street.cut = set()
+    street.meet()
+    assert oak.store.connection.execute("SELECT COUNT(*) FROM errand").fetchone() == (0,)
+    assert elm.store.connection.execute("SELECT household, receipt FROM remembered").fetchall() == [("", "")]
+    assert str(number_hash(number)).encode() not in elm.disk() + oak.disk()
+    street.power_cut()
+    assert oak.see(PHONE) == set()
 
 
 def test_a_device_that_is_taken_out_of_its_home_comes_back_as_a_guest(world: Raise) -> None:
