@@ -206,6 +206,25 @@ def test_a_board_that_gets_company_gives_its_list_or_its_keys_away(world: Raise)
     assert elm.see(PHONE) == {PHONE}
 
 
+def test_a_hub_whose_other_nodes_are_not_there_yet_keeps_its_key_until_one_is(world: Raise) -> None:
+    street = world("elm", "oak")
+    elm, oak = street.boards["elm"], street.boards["oak"]
+    oak.power_off()
+    elm.power_off()
+    elm.power_on()
+    settle(street, "elm", PHONE, None)
+    assert elm.ask("remember")["error"]["code"] == "not-now", "only oak knows the key"
+    street.wait(90.0, 10.0)
+    assert elm.ask("remember")["ok"]
+    assert len(elm.keys_on_disk()) == 1
+    oak.power_on()
+    street.meet()
+    assert elm.keys_on_disk() == []
+    assert len(oak.keys_on_disk()) == 2
+    street.power_cut()
+    assert elm.see(PHONE) == {PHONE}
+
+
 def test_while_the_hub_is_away_the_button_is_there_and_a_wish_waits_for_it_sealed(world: Raise) -> None:
     street = world("elm", "oak")
     elm, oak = street.boards["elm"], street.boards["oak"]
