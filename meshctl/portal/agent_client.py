@@ -31,10 +31,10 @@ class AgentAway(MeshctlError):  # noqa: N818  # read aloud: "raises AgentAway"
 
 
 class Refused(MeshctlError):  # noqa: N818
-    """The agent said no; ``code`` is the word for programs."""
+    """The agent said no; ``code`` is the word for programs, ``seconds`` how long to wait where it says so."""
 
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
+    def __init__(self, code: str, message: str, seconds: int | None = None) -> None:
+        self.code, self.seconds = code, seconds
         super().__init__(message)
 
 
@@ -145,7 +145,12 @@ class AgentClient:
             return table
         error = table.get("error")
         error = error if isinstance(error, Mapping) else {}
-        raise Refused(str(error.get("code", "unknown")), str(error.get("message", "the agent said no")))
+        seconds = error.get("seconds")
+        raise Refused(
+            str(error.get("code", "unknown")),
+            str(error.get("message", "the agent said no")),
+            seconds if isinstance(seconds, int) else None,
+        )
 
     def _take(self) -> socket.socket:
         try:

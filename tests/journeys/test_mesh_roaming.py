@@ -26,6 +26,7 @@ def first_probe(ring: Street, phone: str) -> str:
     return ring.run(phone, "sh", "-c", PROBE)[1].strip()
 
 
+@pytest.mark.patient
 def test_a_guest_that_roams_is_online_at_every_node_with_its_first_probe(ring: Street) -> None:
     ring.press("o-2", "join")
     for node in ("ash", "elm", "oak", "ash", "oak"):
@@ -34,6 +35,7 @@ def test_a_guest_that_roams_is_online_at_every_node_with_its_first_probe(ring: S
     ring.until(lambda: ring.online("o-2"))
 
 
+@pytest.mark.patient
 def test_a_household_keeps_its_share_where_it_goes(ring: Street) -> None:
     handle = ring.home("o-3")
     ring.lab.roam("o-3", "ash", wait=False)
@@ -48,6 +50,7 @@ def test_a_household_keeps_its_share_where_it_goes(ring: Street) -> None:
     ring.lab.roam("o-3", "oak", wait=False)
 
 
+@pytest.mark.patient
 def test_twenty_phones_roam_at_once(ring: Street) -> None:
     crowd = [f"r-{number}" for number in range(20)]
     ring.lab.add_phones("oak", crowd)
@@ -60,6 +63,7 @@ def test_twenty_phones_roam_at_once(ring: Street) -> None:
     assert len(next(entry["map"] for entry in members["nftables"] if "map" in entry)["elem"]) >= 20
 
 
+@pytest.mark.patient
 def test_who_leaves_at_one_node_is_a_visitor_at_every_other(ring: Street) -> None:
     ring.press("o-2", "join")
     ring.lab.roam("o-2", "ash", wait=False)
@@ -72,6 +76,7 @@ def test_who_leaves_at_one_node_is_a_visitor_at_every_other(ring: Street) -> Non
     assert ring.lab.member("o-2")["ipv4"] not in announced
 
 
+@pytest.mark.patient
 def test_roaming_works_while_the_hub_is_away(ring: Street) -> None:
     ring.press("o-2", "join")
     ring.lab.kill("elm", "hub", signal.SIGSTOP)
@@ -83,6 +88,7 @@ def test_roaming_works_while_the_hub_is_away(ring: Street) -> None:
         ring.lab.kill("elm", "hub", signal.SIGCONT)
 
 
+@pytest.mark.patient
 def test_after_a_power_cut_of_one_node_its_phones_are_online_without_a_button(ring: Street) -> None:
     ring.press("o-1", "join")
     ring.press("o-2", "join")
@@ -100,6 +106,7 @@ def test_after_a_power_cut_of_one_node_its_phones_are_online_without_a_button(ri
     ring.until(lambda: handle in ring.run("o-3", "curl", "-sS", f"http://{ring.portal('o-3')}/share")[1])
 
 
+@pytest.mark.patient
 def test_a_node_all_alone_after_a_power_cut_shows_the_button_and_no_token_links(ring: Street) -> None:
     ring.press("o-1", "join")
     time.sleep(TICK + 0.5)

@@ -55,6 +55,7 @@ class Scene:
     status: int = 200
     form: tuple[tuple[str, str], ...] | None = None
     change: Callable[[FakeAgent], Any] = lambda fake: None
+    scheme: str = "http"
     there: str = ""
 
 
@@ -96,7 +97,7 @@ def _full(fake: FakeAgent) -> None:
     _long(fake)
 
 
-PASS, WRONG = (("pass", GOOD_PASS),), (("pass", "0000-0000-0000-0000"),)
+WRONG = (("pass", "0000-0000-0000-0000"),)
 CODE, NO_CODE = (("key", GOOD_CODE),), (("key", "0000-0000"),)
 
 SCENES = [
@@ -127,6 +128,8 @@ SCENES = [
     Scene("/remember", status=422, form=(("number", "7KQ2"),)),
     Scene("/home"),
     Scene("/home", change=_mesh),
+    *(Scene(path, scheme="https") for path in ("/home", "/mine")),
+    Scene("/mine", status=422, form=(("key", "0000-0000-0000-0000"),), scheme="https"),
     Scene("/home", form=CODE, change=_long),
     Scene("/home", form=CODE, change=lambda fake: setattr(fake.home, "days", ())),
     *(Scene(path, status=422, form=form) for path in ("/home", "/mine") for form in (NO_CODE, (("key", GOOD_PASS),))),
@@ -160,8 +163,14 @@ class Pages:
         scene.change(self.fake)
         method = "GET" if scene.form is None else "POST"
         data = None if scene.form is None else dict(scene.form)
+        where = {"Origin": f"{scene.scheme}://mesh.home"} if data is not None else {}
         return self.client.open(
-            f"/{language.tag}{scene.path}", method=method, data=data, environ_base={"REMOTE_ADDR": HERE}
+            f"/{language.tag}{scene.path}",
+            method=method,
+            data=data,
+            base_url=f"{scene.scheme}://mesh.home",
+            headers=where,
+            environ_base={"REMOTE_ADDR": HERE},
         )
 
 
