@@ -79,7 +79,8 @@ class Remembering:
         }
         self._left = {h: until for h, until in self._left.items() if now < until}
         for device in self._members.all():
-            if device.until is not None and device.until - now < _RENEW and not self._is_fresh(device.hardware, _AGAIN):
+            ends = device.until is not None and device.until - now < _RENEW
+            if ends and self._is_ours(device.hardware) and not self._is_fresh(device.hardware, _AGAIN):
                 self.keeping.ask(device.hardware)
         self.look_again()
 
@@ -130,6 +131,9 @@ class Remembering:
         self.keeping.send()
 
     # Who comes back.
+
+    def _is_ours(self, hardware: str) -> bool:
+        return self._circle is None or self._circle.membership.roaming.mine(hardware)
 
     def _is_fresh(self, hardware: str, seconds: float) -> bool:
         known = self._answers.get(hardware)
