@@ -133,14 +133,12 @@ def test_nonsense_about_keys_is_garbage(tmp_path: Path, message: dict[str, objec
         ring.hear(message)
 
 
+WRONG: list[object] = [None, [{}], [{"secret": "00", "epoch": 1}], [{"secret": "0" * 64, "epoch": 0, "age": 0}]]
+
+
 def test_no_key_is_taken_of_a_wrong_shape(tmp_path: Path) -> None:
     with ring_of(tmp_path, Clock()) as ring:
-        for keys in (
-            None,
-            [{}],
-            [{"secret": "00", "epoch": 1, "age": 0}],
-            [{"secret": "0" * 64, "epoch": 0, "age": 0}],
-        ):
+        for keys in WRONG:
             with pytest.raises(ChannelError):
                 ring.accept({"keys": keys})
         assert not ring.accept({"keys": [{"secret": "0" * 64, "epoch": 1, "age": LASTING_LIFETIME + 1}]})
