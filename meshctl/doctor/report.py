@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from meshctl.doctor.announced import Method, Told
-from meshctl.doctor.judge import EXPECTED, SHOWN, State
+from meshctl.doctor.judge import EXPECTED, SHOWN, State, Visit
 from meshctl.doctor.observed import Finding, Findings, Phase
-from meshctl.doctor.probing import Visit
 
 SHAPE = 1
 """Of the JSON; it grows only where a key changes its meaning or goes."""

@@ -62,6 +62,10 @@ class Resolver:
             return list(self._known.values())
 
     def _ask(self, name: str, kind: Kind) -> Looked:
+        try:
+            question(0, name, kind)
+        except ValueError:
+            return Looked(name, kind, trouble="name")
         for attempt in range(_TRIES):
             for server in self.servers:
                 number = secrets.randbelow(1 << 16)
@@ -70,8 +74,6 @@ class Resolver:
                     addresses, code, short = answer(packet, number, kind)
                     if short:
                         addresses, code, _ = answer(self._by_tcp(server, question(number, name, kind)), number, kind)
-                except UnicodeError:
-                    return Looked(name, kind, trouble="name")
                 except (OSError, ValueError):
                     continue
                 if code in (0, _NO_SUCH_NAME):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
-from meshctl.doctor.judge import is_true
+from meshctl.doctor.judge import Visit, is_true
 from meshctl.doctor.observed import Finding, Findings, Heard, Phase, Severity
-from meshctl.doctor.probing import Visit
+from meshctl.doctor.web import where
 
 
 def captive_heards(visits: Sequence[Visit]) -> list[Heard]:
@@ -16,7 +15,7 @@ def captive_heards(visits: Sequence[Visit]) -> list[Heard]:
         heard
         for visit in visits
         for way, heard in visit.heards.items()
-        if urlsplit(way.url).scheme == "http" and not heard.trouble and not is_true(visit.client, way, heard)
+        if where(way.url).scheme == "http" and not heard.trouble and not is_true(visit.client, way, heard)
     ]
 
 
@@ -66,14 +65,14 @@ def _true4(visits: Sequence[Visit]) -> list[Heard]:
         heard
         for visit in visits
         for way, heard in visit.heards.items()
-        if urlsplit(way.url).scheme == "http" and ":" not in heard.address and is_true(visit.client, way, heard)
+        if where(way.url).scheme == "http" and ":" not in heard.address and is_true(visit.client, way, heard)
     ]
 
 
 def _intercepted(secure: Heard, phase: Phase) -> Findings:
     if secure.trouble != "certificate":
         return Findings()
-    host = urlsplit(secure.ask.url).hostname
+    host = where(secure.ask.url).host
     says = f"{host} over https shows a certificate that is not its own: {secure.detail}."
     remedy = "Reset port 443 for visitors and let members through: nobody can redirect https."
     severity: Severity = "fault" if phase == "after" else "warning"

@@ -57,6 +57,9 @@ class Behaviour:
     api_exact: bool = False
     api_padding: int = 0
     api_host: str = NAME
+    api_only: str = ""
+    """The one address of the portal that answers for the API; "" for both."""
+    garbles: bool = False
 
 
 class Planted:
@@ -200,6 +203,10 @@ class _Hand(BaseHTTPRequestHandler):
         self._send(303, b"", ("Location", "/"))
 
     def _captive(self, how: Behaviour) -> None:
+        if how.garbles:
+            self.wfile.write(b"hello\r\n\r\n")
+            self.close_connection = True
+            return
         headers = [("Content-Type", "text/html"), ("Cache-Control", how.cache)]
         if 300 <= how.status < 400:
             headers.append(("Location", how.location))
@@ -220,6 +227,9 @@ class _Hand(BaseHTTPRequestHandler):
 
     def _api(self, planted: Planted) -> None:
         how, accept = planted.behaviour, self.headers.get("Accept", "")
+        if how.api_only and cast("_Server", self.server).address != how.api_only:
+            self.close_connection = True
+            return
         wants = accept == "application/captive+json" or (
             not how.api_exact and "application/captive+json" in accept and "json;q=0," not in accept
         )

@@ -86,6 +86,7 @@ BEFORE = [
     ("faked success", replace(CLEAN, fakes=True), {"faked-success"}, KEYS),
     ("IPv6 that leaks", replace(CLEAN, leaks6=True), {"ipv6-leak"}, KEYS),
     ("a drop in place of a refusal", replace(CLEAN, drops=True), {"dropped"}, set()),
+    ("no HTTP", replace(CLEAN, garbles=True), set(), KEYS),
     ("a lie in the names", replace(CLEAN, lies=True), {"dns-lie"}, set()),
 ]  # fmt: skip
 
