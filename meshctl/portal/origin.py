@@ -20,7 +20,7 @@ def refuse_foreign() -> None:
     """Raise `Forbidden` or `MisdirectedRequest` for a request that another site made."""
     host = request.environ.get("HTTP_HOST", "")
     changes = request.method not in _READS
-    if (changes or request.path in ("/share", "/pass", "/home")) and not is_own(host, _portal_name()):
+    if (changes or request.path in ("/share", "/pass", "/home", "/remember")) and not is_own(host, _portal_name()):
         raise MisdirectedRequest
     if not changes:
         return
