@@ -187,7 +187,7 @@ def _secured(net: Net, parts: SplitResult, channel: socket.socket) -> socket.soc
         return net.tls.wrap_socket(channel, server_hostname=parts.hostname)
     except ssl.SSLCertVerificationError as fault:
         channel.close()
-        raise Untold("certificate", fault.verify_message) from None
+        raise Untold("certificate", fault.verify_message.rstrip(".")) from None
     except TimeoutError:
         channel.close()
         raise Untold("late") from None

@@ -114,7 +114,14 @@ def _router(device: str) -> Told:
         bind_to(channel, device)
         channel.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
         scope = socket.if_nametoindex(device)
-        for heard in _until_answered(channel, lambda: channel.sendto(_SOLICITATION, (_ROUTERS, 0, 0, scope))):
-            with contextlib.suppress(ValueError):
-                return Told(asked=True, raw=portal_ra(heard))
-    raise TimeoutError
+        is_heard = False
+        with contextlib.suppress(TimeoutError):
+            for heard in _until_answered(channel, lambda: channel.sendto(_SOLICITATION, (_ROUTERS, 0, 0, scope))):
+                with contextlib.suppress(ValueError):
+                    raw = portal_ra(heard)
+                    is_heard = True
+                    if raw is not None:  # a link may have several routers, and a router several advertisements
+                        return Told(asked=True, raw=raw)
+    if not is_heard:
+        raise TimeoutError
+    return Told(asked=True)

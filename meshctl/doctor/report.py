@@ -182,7 +182,11 @@ def _sum(report: Report) -> Iterator[Line]:
         yield Line("This machine could not look: it has no way or no resolver here.", "could not look", "yellow")
         return
     words = "Good" if report.code == 0 else "Not good" if report.code == 1 else "Not whole"
-    text = f"{words}: {count - bad} of {count} behave, {faults} faults, {report.took:.1f} s."
+    right = len(dict.fromkeys(report.all_told.right))
+    faults_in_words = f"{faults} fault{'' if faults == 1 else 's'}"
+    text = (
+        f"{words}: {count - bad} of {count} behave, {right} checks are right, {faults_in_words}, {report.took:.1f} s."
+    )
     yield Line(text, words, "green" if report.code == 0 else "red" if report.code == 1 else "yellow")
 
 
