@@ -24,6 +24,7 @@ from meshctl.agent.outages import Outages
 from meshctl.agent.outlook import Outlook
 from meshctl.agent.pace import Paces
 from meshctl.agent.pausing import Pausing
+from meshctl.agent.purge import Purge
 from meshctl.agent.remember_verbs import RememberVerbs
 from meshctl.agent.remembering import Remembering
 from meshctl.agent.rights import Rights
@@ -38,9 +39,6 @@ from meshctl.service import notify, on_stop, passed_sockets
 from meshctl.wire import Fact
 
 log = logging.getLogger(__name__)
-
-_KEPT_REPORTS = 10_080
-"""A week of one report a minute."""
 
 _SINGLY_MBIT = 100.0
 """Up to here any board forwards frame by frame: 8,000 packets a second, a tenth of what small ones were seen to do."""
@@ -125,7 +123,9 @@ class _Agent:
         if self._mesh is not None:
             await self._mesh.start()
         self._remembering.turn()
-        keeping = Housekeeping([Job("purge", 3600, self._on_loop(loop, self._purge))])
+        purge = Purge(self._store, self._outlook.outages, self._clock, self._config.report.seconds)
+        purge.rules["remembered"] = self._remembering.purge
+        keeping = Housekeeping([Job("purge", 3600, self._on_loop(loop, purge.run))])
         sender = Sender(
             self._config.report.hub, self._config.node.name, self._config.report.seconds, self._store, self._report
         )
@@ -207,13 +207,6 @@ class _Agent:
                 ok=False, error=f"node.db was damaged and is set aside as {self._store.set_aside}."
             )
         self._journal.append(self._clock.read(), self._verbs.hazards, facts, around, self._pausing.in_force_here())
-
-    def _purge(self) -> None:
-        self._remembering.purge()
-        self._store.purge_journal(_KEPT_REPORTS)
-        with self._store.transaction():
-            self._store.daily.purge(self._clock.read())
-            self._outlook.outages.purge(self._clock.read())
 
     @staticmethod
     def _on_loop(loop: asyncio.AbstractEventLoop, job: Callable[[], object]) -> Callable[[], object]:
