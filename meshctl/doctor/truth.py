@@ -55,8 +55,24 @@ def judge_truth(visits: Sequence[Visit], plain: Heard, secure: Heard, phase: Pha
         ))  # fmt: skip
     elif true and works:
         told.right.append(f"{phase} joining, http and https agree that the internet is there")
+    elif phase == "before" and plain.trouble in _UNTOLD:
+        told.found.append(_unanswered(plain))
     told.add(_intercepted(secure, phase))
     return told
+
+
+_UNTOLD = ("refused", "prohibited", "silence", "late", "cut", "garbled", "name")
+
+
+def _unanswered(plain: Heard) -> Finding:
+    """What every client asks first leads nowhere, not even to the portal."""
+    if plain.trouble == "name":
+        says = f"names are not answered before joining: {where(plain.ask.url).host} has no address."
+        return Finding(
+            "names-shut", "fault", says, "Answer names truthfully before joining too.", "RFC 8952, 2.4", "before"
+        )
+    says = f"a visitor's request over http leads nowhere: {plain.summary}."
+    return Finding("http-shut", "fault", says, "Redirect port 80 to the sign-in page.", "RFC 8952, 1", "before")
 
 
 def _true4(visits: Sequence[Visit]) -> list[Heard]:

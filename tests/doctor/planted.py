@@ -60,6 +60,9 @@ class Behaviour:
     api_only: str = ""
     """The one address of the portal that answers for the API; "" for both."""
     garbles: bool = False
+    shuts: str = ""
+    """What the firewall does with a visitor's web request instead of redirecting it, in nft's words."""
+    nameless: bool = False
 
 
 class Planted:
@@ -85,6 +88,9 @@ class Planted:
         shut = [] if joined else [f"ip daddr {SITE4} tcp dport {{ 443, 853 }} {how};"]
         if not joined and not self.behaviour.leaks6:
             shut.append(f"ip6 daddr {SITE6} tcp dport {{ 443, 853 }} {how};")
+        if not joined and self.behaviour.shuts:
+            shut += [f"ip daddr {SITE4} tcp dport 80 {self.behaviour.shuts};"]
+            shut += [f"ip6 daddr {SITE6} tcp dport 80 {self.behaviour.shuts};"]
         if joined and self.behaviour.fakes_after:
             shut.append(f"ip daddr {SITE4} tcp dport 443 {how}; ip6 daddr {SITE6} tcp dport 443 {how};")
         rules = "chain out { type filter hook output priority 0;\n" + "\n".join(shut) + "\n}"
@@ -143,7 +149,7 @@ class Planted:
         return query[:2] + struct.pack("!5H", flags, 1, bool(found), 0, 0) + query[12 : at + 5] + answer
 
     def _address(self, name: str, *, six: bool) -> str:
-        if name.startswith("mask"):
+        if name.startswith("mask") or (self.behaviour.nameless and not self.joined):
             return ""
         if name in (NAME, "other.test") or (self.behaviour.lies and not self.joined):
             return OWN6 if six else OWN4
