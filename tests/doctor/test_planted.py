@@ -88,7 +88,6 @@ BEFORE = [
     ("a drop in place of a refusal", replace(CLEAN, drops=True), {"dropped"}, set()),
     ("no HTTP", replace(CLEAN, garbles=True), {"http-shut"}, KEYS),
     ("a reset in place of a redirect", replace(CLEAN, shuts="reject with tcp reset"), {"http-shut"}, KEYS),
-    ("silence in place of a redirect", replace(CLEAN, shuts="drop"), {"http-shut"}, KEYS),
     ("no names", replace(CLEAN, nameless=True), {"names-shut"}, KEYS),
     ("a lie in the names", replace(CLEAN, lies=True), {"dns-lie"}, set()),
 ]  # fmt: skip
