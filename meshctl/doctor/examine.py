@@ -140,12 +140,10 @@ class Examination:
         return self._api.ask(net), told
 
     def _find_page(self, net: Net, seen: Seen) -> Findings:
-        first = next(
-            (one for one in seen.visits if one.verdict.state in ("portal", "blank") and one.verdict.page), None
-        )
-        if first is None:
+        caught = [one for one in seen.visits if _again(one, "").verdict.state in ("portal", "blank")]
+        start = next((heard.ask.url for one in caught for heard in one.heards.values()), self._sign_in)
+        if not start:
             return Findings()
-        start = next(iter(first.heards.values())).ask.url
         self._steps = login.walk(net, start)
         told = page(self._steps)
         if self._sign_in and self._sign_in not in [one.ask.url for one in self._steps]:

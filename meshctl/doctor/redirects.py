@@ -134,7 +134,8 @@ def page(steps: Sequence[Heard]) -> Findings:
         return _finding("page-unreachable", f"the sign-in page {last.ask.url}: {last.summary}.",
                         "Let visitors reach it.", "RFC 8952, 2.4")  # fmt: skip
     in_place = len(steps) == 1  # its status is judged where the answers are
-    if (last.status != 200 and not in_place) or len(last.body.strip()) <= SMALL:
+    is_redirect = 300 <= last.status < 400
+    if (last.status != 200 and (is_redirect or not in_place)) or len(last.body.strip()) <= SMALL:
         return _finding("page-empty", f"the sign-in page {last.ask.url} answers {last.summary}.",
                         "Answer with a page.", "RFC 8952, 2.4")  # fmt: skip
     if "html" not in last.header("content-type").lower():

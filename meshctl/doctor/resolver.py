@@ -66,6 +66,7 @@ class Resolver:
             question(0, name, kind)
         except ValueError:
             return Looked(name, kind, trouble="name")
+        refused = False
         for attempt in range(_TRIES):
             for server in self.servers:
                 number = secrets.randbelow(1 << 16)
@@ -78,9 +79,10 @@ class Resolver:
                     continue
                 if code in (0, _NO_SUCH_NAME):
                     return Looked(name, kind, addresses, "" if addresses else "name")
+                refused = True
             if attempt + 1 < _TRIES and self.servers:
                 time.sleep(0.2 * attempt)
-        return Looked(name, kind, trouble="resolver")
+        return Looked(name, kind, trouble="name" if refused else "resolver")
 
     def _exchange(self, server: str, query: bytes) -> bytes:
         family = socket.AF_INET6 if ":" in server else socket.AF_INET

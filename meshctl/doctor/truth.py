@@ -68,9 +68,8 @@ def _unanswered(plain: Heard) -> Finding:
     """What every client asks first leads nowhere, not even to the portal."""
     if plain.trouble == "name":
         says = f"names are not answered before joining: {where(plain.ask.url).host} has no address."
-        return Finding(
-            "names-shut", "fault", says, "Answer names truthfully before joining too.", "RFC 8952, 2.4", "before"
-        )
+        remedy = "Answer names truthfully before joining too; where the line is down, look again when it is back."
+        return Finding("names-shut", "fault", says, remedy, "RFC 8952, 2.4", "before")
     says = f"a visitor's request over http leads nowhere: {plain.summary}."
     return Finding("http-shut", "fault", says, "Redirect port 80 to the sign-in page.", "RFC 8952, 1", "before")
 
