@@ -71,6 +71,7 @@ def create_portal(agent: AgentClient, config: Config) -> Flask:
 # The referrer stays off other sites; "no-referrer" would make a browser call our own forms' origin "null".
 _HEADERS = {
     "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

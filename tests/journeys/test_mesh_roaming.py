@@ -202,3 +202,32 @@ def public(ring: Street) -> tuple[int, int]:
     """The pauses of the last days, and those in force, as everybody may read them."""
     table = json.loads(ring.run("elm", "curl", "-sS", "http://127.0.0.1:8090/public.json", check=True)[1])
     return table["pauses"], table["pauses_now"]
+
+
+def test_a_remembered_phone_is_online_with_no_press_after_all_nodes_lost_their_memory(ring: Street) -> None:
+    ring.press("o-1", "join")
+    handle = ring.home("o-3")
+    receipt = ring.run("o-3", "curl", "-sS", "-X", "POST", f"http://{ring.portal('o-3')}/remember")[1]
+    assert "Your receipt" in receipt
+    # The keys are on every disk but that of the hub's node, which has the list.
+    ring.until(lambda: [bool(keys_on_disk(ring, node)) for node in ("elm", "oak", "ash")] == [False, True, True])
+    time.sleep(TICK + 0.5)
+    for node in ("elm", "oak", "ash"):
+        ring.lab.power_off(node)
+    for node in ("elm", "oak", "ash"):
+        ring.lab.power_on(node, wait=False)
+    ring.lab.wait_ready()
+    ring.until(partial(ring.online, "o-3"), 20)
+    ring.until(lambda: handle in ring.run("o-3", "curl", "-sS", f"http://{ring.portal('o-3')}/share")[1])
+    assert first_probe(ring, "o-1") == "302", "nobody else is known by then: the day keys are gone"
+    ring.lab.roam("o-3", "ash", wait=False)
+    assert first_probe(ring, "o-3") == "204"
+    page = ring.run("o-3", "curl", "-sS", "-X", "POST", f"http://{ring.portal('o-3')}/forget")[1]
+    assert "<h1>" in page
+    assert first_probe(ring, "o-3") == "302"
+
+
+def keys_on_disk(ring: Street, node: str) -> list[str]:
+    """The names of the lasting keys on a node's disk."""
+    state = json.loads(ring.run(node, "meshctl", "config", "show", check=True)[1])["paths"]["state"]
+    return ring.run(node, "find", f"{state}/remember-keys", "-name", "*.key")[1].split()

@@ -163,11 +163,13 @@ class Pages:
         scene.change(self.fake)
         method = "GET" if scene.form is None else "POST"
         data = None if scene.form is None else dict(scene.form)
+        where = {"Origin": f"{scene.scheme}://mesh.home"} if data is not None else {}
         return self.client.open(
             f"/{language.tag}{scene.path}",
             method=method,
             data=data,
             base_url=f"{scene.scheme}://mesh.home",
+            headers=where,
             environ_base={"REMOTE_ADDR": HERE},
         )
 
