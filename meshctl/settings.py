@@ -79,12 +79,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Portal:
-    """Where neighbours' pages are. ``host`` is a name that this node's resolver answers."""
+    """Where neighbours' pages are. ``host`` is a name that this node's resolver answers.
+
+    ``help`` says whom to ask, ``help_place`` where and when; both stand on every page as they are written. Without
+    them the pages say, in the reader's language, to ask who hosts the box.
+    """
 
     host: str = "mesh.home"
     port: int = 80
     redirect_port: int = 8080
-    help: str = "Ask the neighbour who hosts this box."
+    help: str = ""
+    help_place: str = ""
 
 
 @dataclass(frozen=True)
