@@ -22,6 +22,7 @@ from meshctl.agent.mesh.node import Mesh
 from meshctl.agent.outages import Outages
 from meshctl.agent.outlook import Outlook
 from meshctl.agent.pausing import Pausing
+from meshctl.agent.rights import Rights
 from meshctl.agent.sender import Sender
 from meshctl.agent.server import Server, roles, unix_listener
 from meshctl.agent.store import Store
@@ -82,6 +83,7 @@ class _Agent:
         self._pausing = Pausing(config, self._kernel, parts, clock, self._mesh)
         self._verbs.table |= self._pausing.table()
         self._outlook = Outlook(config, views, self._mesh, Outages(store.connection, boot), clock)
+        self._rights = Rights(config, store, clock, self._verbs, views, self._mesh)
         self._verbs.table |= self._outlook.table()
         if self._mesh is not None:
             self._mesh.membership.settle = self._pausing.settle
@@ -178,6 +180,7 @@ class _Agent:
             self._turns.tally.faults += 1
             log.error("this turn failed: %s", fault)  # noqa: TRY400  # the text says it all
         self._outlook.turn()
+        self._rights.turn()
         self._keep_copy()
 
     def _keep_copy(self) -> None:

@@ -108,6 +108,9 @@ class Server:
             return await self._join(request)
         if name == "seen" and caller in ("watch", "operator"):
             return self._seen(request)
+        slow = self._verbs.slow.get(str(name))
+        if slow is not None and caller in slow.callers:
+            return await slow.run(request)
         verb = self._verbs.table.get(str(name))
         if verb is None or caller not in verb.callers:
             return failure("forbidden", f"The verb {str(name)[:40]!r} is not for you.")

@@ -44,9 +44,10 @@ class Store:
     """One function per question. Every change is one transaction."""
 
     def __init__(self, folder: Path) -> None:
-        self.set_aside = _set_aside_if_damaged(folder / "node.db")
+        self._file = folder / "node.db"
+        self.set_aside = _set_aside_if_damaged(self._file)
         self._beside = folder / "boot-counter"
-        self._connection = sqlite3.connect(folder / "node.db", isolation_level=None)
+        self._connection = sqlite3.connect(self._file, isolation_level=None)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "foreign_keys=ON"):
             self._connection.execute(f"PRAGMA {pragma}").close()
         migrations.apply(Database(self._connection))
@@ -136,6 +137,12 @@ class Store:
             self._connection.execute("DELETE FROM household WHERE handle = ?", (handle,))
             self._connection.execute("INSERT OR IGNORE INTO spent VALUES (?)", (part_of(handle),))
             drop_absent(self._connection, [handle])
+
+    def scrub(self) -> None:
+        """Have no byte of what was deleted on the disk: not in the log of changes, nor in a copy set aside."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+        for part in self._file.parent.glob(f"{self._file.name}.damaged-*"):
+            part.unlink()
 
     def ledger(self) -> dict[tuple[str, Direction, str], int]:
         """Return bytes of frames delivered, by line, direction and household (all guests together)."""

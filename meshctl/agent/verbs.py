@@ -6,12 +6,13 @@ people.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from meshctl import __version__
 from meshctl.agent.clock import Clock
+from meshctl.agent.credential import Credential
 from meshctl.agent.homes import Homes
 from meshctl.agent.kernel import Kernel
 from meshctl.agent.members import Members, mark_of
@@ -24,7 +25,7 @@ from meshctl.agent.tries import Tries
 from meshctl.agent.views import Views
 from meshctl.agent.why_verb import Why
 from meshctl.config import Config
-from meshctl.model import DIRECTIONS, Device, Direction
+from meshctl.model import DIRECTIONS, Device, Direction, Household
 from meshctl.quota.floors import shortfalls
 
 HOUR = 3600.0
@@ -36,6 +37,14 @@ class Verb:
 
     callers: frozenset[str]
     run: Callable[[Request], Reply]
+
+
+@dataclass(frozen=True)
+class SlowVerb:
+    """A verb whose answer needs other nodes."""
+
+    callers: frozenset[str]
+    run: Callable[[Request], Awaitable[Reply]]
 
 
 class Verbs:
@@ -52,10 +61,12 @@ class Verbs:
     ) -> None:
         self._config, self._kernel, self._clock, self._views, self._mesh = config, kernel, clock, views, mesh
         self._store, self._members, self._turns = parts
-        self._homes = Homes(config, parts, clock, mesh)
+        self.homes = Homes(config, parts, clock, mesh)
         self._tries = Tries(each=6, together=120, seconds=60.0)
-        reading = Reading(config, kernel, self._store, self._homes, self._tries, clock, mesh)
+        self.credential = Credential(config, kernel, self._store, self._tries, clock, mesh)
+        reading = Reading(config, self._store, self.credential, mesh)
         self.hazards: dict[str, int] = {}
+        self.slow: dict[str, SlowVerb] = {}
         asks, tells = frozenset({"portal", "operator"}), frozenset({"watch", "operator"})
         operator = frozenset({"operator"})
         self.table: dict[str, Verb] = {
@@ -68,10 +79,10 @@ class Verbs:
             "hazard": Verb(tells, self._hazard),
             "status": Verb(operator, self._status),
             "tick": Verb(operator, self._tick),
-            "households": Verb(operator, self._homes.all),
-            "household-add": Verb(operator, self._homes.add),
-            "household-show": Verb(operator, self._homes.show),
-            "household-remove": Verb(operator, self._homes.remove),
+            "households": Verb(operator, self.homes.all),
+            "household-add": Verb(operator, self.homes.add),
+            "household-show": Verb(operator, self.homes.show),
+            "household-remove": Verb(operator, self.homes.remove),
             "why": Verb(operator, Why(config, kernel, parts, clock, views).answer),
         }
 
@@ -144,7 +155,7 @@ class Verbs:
             return self._view(hardware)
         if not self._tries.may(hardware, now):
             return no("too-many-tries", "Too many wrong passes. Wait a minute and try again.")
-        found = self._homes.of_pass(str(request.get("pass", "")))
+        found = self.credential.of_pass(str(request.get("pass", "")))
         if found is None:
             self._tries.failed(hardware, now)
             return no("wrong-pass", "No household here has that pass. Check each letter and number.")
@@ -161,6 +172,23 @@ class Verbs:
             self._turns.admit([device], own)
         self._vouch([device], neighbours)
         return self._view(hardware)
+
+    def device_at(self, address: str) -> Device | None:
+        """Return the joined device that this node sees behind an address."""
+        hardware = self._kernel.neighbours().get(address)
+        return self._members.get(hardware) if hardware is not None else None
+
+    def unlink(self, address: str, household: Household) -> None:
+        """Make the device behind an address a guest, if it is of that household; nothing is cut off by it."""
+        before = self.device_at(address)
+        if before is None or before.household != household.handle:
+            return
+        neighbours, now = self._kernel.neighbours(), self._clock.read().monotonic
+        own = [a for a, hardware in neighbours.items() if hardware == before.hardware]
+        self._members.leave(before.hardware)
+        guest = self._members.join(before.hardware, now + self._config.session.guest_hours * HOUR, now)
+        self._turns.release(before, own)
+        self._vouch([guest], neighbours)
 
     def _view(self, hardware: str) -> Reply:
         return yes("device", self._views.device(hardware))

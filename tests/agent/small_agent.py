@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from meshctl.agent.members import Members
+from meshctl.agent.rights import Rights
 from meshctl.agent.server import Server, unix_listener
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
@@ -70,7 +71,10 @@ class SmallAgent:
         parts = (self.store, self.members, Reconciler(self.config, self.kernel, self.store, self.members, self.clock))
         self.turns = parts[2]
         self.turns.start()
-        self.verbs = Verbs(self.config, self.kernel, parts, self.clock, Views(self.config, parts, self.clock))
+        views = Views(self.config, parts, self.clock)
+        self.verbs = Verbs(self.config, self.kernel, parts, self.clock, views)
+        self.store.boot("this life")
+        self.rights = Rights(self.config, self.store, self.clock, self.verbs, views, None)
         self.loop = asyncio.get_running_loop()
 
     def do(self, what: Callable[[SmallAgent], T]) -> T:
