@@ -43,7 +43,7 @@ from tests import rosters
 from tests.agent.fake_kernel import FakeKernel
 
 HOUR = 3600.0
-STEP = 600.0
+STEP = 1800.0
 BEGAN = 1_790_000_000.0
 
 
