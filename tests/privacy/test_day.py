@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from meshctl.agent.passes import Drawn
 from meshctl.privacy.commands import privacy
-from tests.privacy.world import HOUR, World, drawn, world
+from tests.privacy.world import HOUR, Board, World, drawn, world
 
 PHONE, GUEST, OLD, KEPT = "02:1f:aa:33:c4:51", "02:1f:bb:34:c5:62", "06:2e:cc:35:d6:73", "02:3d:dd:36:e7:84"
 EUI64 = ":42e:ccff:fe35:d673"
@@ -44,7 +44,9 @@ def scan(tree: Path, *words: str) -> dict[str, Any]:
 
 def said(found: dict[str, Any]) -> list[str]:
     """One line of each finding, for whoever reads a failure."""
-    return [f"{Path(one['file']).name} {one['within']} {one['of']} {one['form']} {one['places']}" for one in found["found"]]
+    return [
+        f"{Path(one['file']).name} {one['within']} {one['of']} {one['form']} {one['places']}" for one in found["found"]
+    ]
 
 
 class Life:
@@ -69,7 +71,7 @@ class Life:
             assert (await self.elm.ask("link", address=self.at(self.elm, phone), **{"pass": home.text}))["ok"]
         assert (await self.elm.ask("join", address=self.at(self.elm, GUEST)))["ok"]
 
-    def at(self, board: Any, phone: str) -> str:
+    def at(self, board: Board, phone: str) -> str:
         return next(address for address, other in board.kernel.around.items() if other == phone and "." in address)
 
     async def use(self, hours: int) -> None:
@@ -83,7 +85,7 @@ class Life:
             await self.world.wait(HOUR)
             self.keys |= self.world.day_keys()
 
-    def see(self, board: Any) -> None:
+    def see(self, board: Board) -> None:
         sightings: dict[str, list[str]] = {}
         for address, hardware in board.kernel.around.items():
             sightings.setdefault(hardware, []).append(address)

@@ -1,4 +1,4 @@
-"""A network that lives through days in seconds: whole agents with their own files, over kernels, wires and clocks of ours.
+"""A network that lives through days in seconds: whole agents with files of their own, over kernels and wires of ours.
 
 What is taken away is what a test cannot fast-forward: the kernel, TCP between nodes, and time.
 """
@@ -223,7 +223,7 @@ class World:
         """In place of the sender's request: the real hub."""
         with self.hub_pages.post("/api/v1/reports", data=body, content_type="application/json") as reply:
             assert reply.status_code == 200, reply.data
-            return reply.data
+            return bytes(reply.data)
 
     def carry(self, sender_name: str, to: str, message: Message) -> None:
         self._flying.append((sender_name, to, json.dumps(message)))
@@ -307,9 +307,9 @@ def world(disk: Path, ram: Path, patch: pytest.MonkeyPatch) -> Iterator[World]:
         heard.close()
 
 
-def drawn(digits: str = "0123456789ABCDEF") -> Drawn:
-    """A pass whose handle has no letter or figure of hexadecimal texts: in those it would stand by chance."""
+def drawn() -> Drawn:
+    """A pass whose handle has a figure and a letter of no hash: others are words or numbers that stand by chance."""
     while True:
         one = draw_verified()
-        if not set(one.handle) & set(digits):
+        if set(one.handle) & set("0123456789") and set(one.handle) - set("0123456789ABCDEF"):
             return one
