@@ -21,6 +21,7 @@ from meshctl.agent.members import Members
 from meshctl.agent.mesh.node import Mesh
 from meshctl.agent.outages import Outages
 from meshctl.agent.outlook import Outlook
+from meshctl.agent.pace import Paces
 from meshctl.agent.pausing import Pausing
 from meshctl.agent.rights import Rights
 from meshctl.agent.sender import Sender
@@ -113,7 +114,8 @@ class _Agent:
         self._keep_copy()
         listener = (passed_sockets().get("agent") or [unix_listener(self._folder / "agent.sock")])[0]
         listener.setblocking(False)  # noqa: FBT003  # the call takes no keyword
-        server = await Server(self._verbs, callers, self._after_verb).serve(listener)
+        paces = Paces(self._kernel.neighbours, self._clock)
+        server = await Server(self._verbs, callers, self._after_verb, paces).serve(listener)
         if self._mesh is not None:
             await self._mesh.start()
         keeping = Housekeeping([Job("purge", 3600, self._on_loop(loop, self._purge))])

@@ -11,12 +11,13 @@ from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from meshctl.config import Config
-from meshctl.portal import days, join, learn, me
+from meshctl.portal import days, join, learn, me, mine
 from meshctl.portal.agent_client import AgentAway, AgentClient, Refused
 from meshctl.portal.captive import join_address
 from meshctl.portal.figures import ahead, exact, lasting, number, past, rate, volume
 from meshctl.portal.languages import bare, speak
 from meshctl.portal.news import UNKNOWN
+from meshctl.portal.often import refuse_often
 from meshctl.portal.origin import refuse_foreign
 
 _WRITERS = (ahead, exact, lasting, number, past, rate, volume)
@@ -45,12 +46,14 @@ def create_portal(agent: AgentClient, config: Config) -> Flask:
         response.headers["Content-Security-Policy"] = policy
         return response
 
+    app.before_request(refuse_often())
     app.before_request(_refuse_large)
     app.before_request(refuse_foreign)
     app.after_request(add_headers)
     app.register_blueprint(join.pages)
     app.register_blueprint(me.pages)
     app.register_blueprint(days.pages)
+    app.register_blueprint(mine.pages)
     app.register_blueprint(learn.pages)
     app.add_url_rule("/health", "health", _health, methods=["GET"])
     app.register_error_handler(AgentAway, _agent_away)
@@ -107,6 +110,8 @@ def _agent_away(fault: AgentAway) -> tuple[str, int, dict[str, str]]:
 def _refused(fault: Refused) -> tuple[str, int, dict[str, str]]:
     if fault.code == "unknown-device":
         return render_template("elsewhere.html", line=None, news=UNKNOWN), 409, {}
+    if fault.code == "too-fast":
+        return render_template("fault.html", fault="429"), 429, {"Retry-After": str(fault.seconds or 60)}
     current_app.logger.warning("the agent refused %s: %s: %s", request.endpoint, fault.code, fault)
     return render_template("fault.html", fault="busy" if fault.code == "busy" else "away"), 503, {"Retry-After": "5"}
 
@@ -116,6 +121,9 @@ def _http_fault(fault: HTTPException) -> Response:
     if code == 500:
         logging.getLogger("meshctl.portal").error("a page failed: %s", request.path, exc_info=fault)
     response = Response(render_template("fault.html", fault=str(code)), status=code, mimetype="text/html")
+    retry = getattr(fault, "retry_after", None)
+    if retry:
+        response.headers["Retry-After"] = str(retry)
     allowed = getattr(fault, "valid_methods", None)
     if allowed:
         response.headers["Allow"] = ", ".join(sorted(allowed))

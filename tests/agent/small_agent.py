@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from meshctl.agent.members import Members
+from meshctl.agent.pace import Paces
 from meshctl.agent.rights import Rights
 from meshctl.agent.server import Server, unix_listener
 from meshctl.agent.store import Store
@@ -75,6 +76,7 @@ class SmallAgent:
         self.verbs = Verbs(self.config, self.kernel, parts, self.clock, views)
         self.store.boot("this life")
         self.rights = Rights(self.config, self.store, self.clock, self.verbs, views, None)
+        self.paces = Paces(self.kernel.neighbours, self.clock)
         self.loop = asyncio.get_running_loop()
 
     def do(self, what: Callable[[SmallAgent], T]) -> T:
@@ -96,7 +98,7 @@ def small_agent(folder: Path) -> Iterator[SmallAgent]:
         with closing(agent.store):
             listener = unix_listener(agent.config.socket)
             listener.setblocking(False)
-            server = await Server(agent.verbs, agent.callers, lambda: None).serve(listener)
+            server = await Server(agent.verbs, agent.callers, lambda: None, agent.paces).serve(listener)
             agents.append(agent)
             ready.set()
             await over.wait()
