@@ -110,8 +110,8 @@ class Life:
         await self.world.power_on("oak")
         self.oak.kernel.around = around
         self.see(self.oak)
-        if "remember" in self.elm.here._verbs.table:
-            assert (await self.elm.ask("remember", address=self.at(self.elm, PHONE)))["ok"]
+        if "remember" in self.oak.here._verbs.table:
+            assert (await self.oak.ask("remember", address=self.at(self.oak, PHONE)))["ok"]
         note = await self.elm.ask("correct", **self.credential(), address=self.at(self.elm, OLD), note="Too much.")
         assert note["ok"], note
         await self.use(19)
@@ -122,13 +122,18 @@ class Life:
     async def erase(self) -> None:
         """Ash goes off knowing the home; the home is erased a day later; ash comes back after that."""
         self.ash.power_off()
+        shutil.copy(self.oak.state / "node.db", self.oak.state / "node.db.damaged-1")  # one that was found damaged once
         asked = await self.oak.ask("erase", **self.credential(), address=self.at(self.oak, PHONE))
         assert asked["ok"], asked
         await self.use(25)
         assert self.elm.here._store.household(self.gone.handle) is None
         copy = shutil.copytree(self.ash.state, self.world.ram / "ash before")
         assert scan(copy, "--text", self.gone.handle)["found"], "ash must have known the home"
+        with (self.ash.state / "node.db").open("r+b") as database:
+            database.seek(100)
+            database.write(bytes(64))
         await self.world.power_on("ash")
+        assert self.ash.here._store.set_aside, "ash finds its database damaged"
         await self.use(2)
 
     def needles(self) -> list[str]:

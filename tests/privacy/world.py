@@ -156,12 +156,12 @@ class Board:
         """Lose all that is in RAM; the disk is as it is at this moment, its write-ahead log and all."""
         mesh, store = self.here._mesh, self.here._store
         assert mesh is not None
-        copy = {file.name: file.read_bytes() for file in self.state.iterdir()}
+        shutil.rmtree(self.run)
+        shutil.copytree(self.state, self.run)
         mesh.close()
         store.close()
-        for name, content in copy.items():
-            (self.state / name).write_bytes(content)
-        shutil.rmtree(self.run)
+        shutil.rmtree(self.state)
+        self.run.rename(self.state)
         self.agent = None
 
     async def turn(self) -> None:

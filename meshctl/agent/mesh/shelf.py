@@ -57,7 +57,8 @@ class Shelf:
             connection.executemany("INSERT OR REPLACE INTO household VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             connection.execute("INSERT OR REPLACE INTO list VALUES ('roll', ?, ?)", (roll.version, body))
             drop_absent(connection, removed)
-        if removed:
+        if removed or not numbers:
+            # Who was known to a database that was set aside may have been erased since.
             self._store.scrub()
         return removed
 
