@@ -18,11 +18,15 @@ from meshctl.agent.journal import Journal, node_key
 from meshctl.agent.kernel import KernelError, LinuxKernel, frame_devices
 from meshctl.agent.links import check_devices, offloads, switch_offloads_off
 from meshctl.agent.members import Members
+from meshctl.agent.mesh.circle import OverMesh
 from meshctl.agent.mesh.node import Mesh
 from meshctl.agent.outages import Outages
 from meshctl.agent.outlook import Outlook
 from meshctl.agent.pace import Paces
 from meshctl.agent.pausing import Pausing
+from meshctl.agent.purge import Purge
+from meshctl.agent.remember_verbs import RememberVerbs
+from meshctl.agent.remembering import Remembering
 from meshctl.agent.rights import Rights
 from meshctl.agent.sender import Sender
 from meshctl.agent.server import Server, roles, unix_listener
@@ -35,9 +39,6 @@ from meshctl.service import notify, on_stop, passed_sockets
 from meshctl.wire import Fact
 
 log = logging.getLogger(__name__)
-
-_KEPT_REPORTS = 10_080
-"""A week of one report a minute."""
 
 _SINGLY_MBIT = 100.0
 """Up to here any board forwards frame by frame: 8,000 packets a second, a tenth of what small ones were seen to do."""
@@ -86,6 +87,9 @@ class _Agent:
         self._outlook = Outlook(config, views, self._mesh, Outages(store.connection, boot), clock)
         self._rights = Rights(config, store, clock, self._verbs, views, self._mesh)
         self._verbs.table |= self._outlook.table()
+        circle = OverMesh(config.node.name, self._mesh) if self._mesh else None
+        self._remembering = Remembering(config, self._kernel, parts, clock, key, circle)
+        RememberVerbs(config, self._kernel, parts, clock, views, self._remembering, circle).attach(self._verbs)
         if self._mesh is not None:
             self._mesh.membership.settle = self._pausing.settle
         self._journal = Journal(config, store, self._turns, key, boot)
@@ -118,7 +122,10 @@ class _Agent:
         server = await Server(self._verbs, callers, self._after_verb, paces).serve(listener)
         if self._mesh is not None:
             await self._mesh.start()
-        keeping = Housekeeping([Job("purge", 3600, self._on_loop(loop, self._purge))])
+        self._remembering.turn()
+        purge = Purge(self._store, self._outlook.outages, self._clock, self._config.report.seconds)
+        purge.rules["remembered"] = self._remembering.purge
+        keeping = Housekeeping([Job("purge", 3600, self._on_loop(loop, purge.run))])
         sender = Sender(
             self._config.report.hub, self._config.node.name, self._config.report.seconds, self._store, self._report
         )
@@ -177,6 +184,7 @@ class _Agent:
             self._turns.tick()
             if self._mesh is not None:
                 self._mesh.tick()
+            self._remembering.turn()
         except KernelError as fault:
             # The kernel is as it was; the next turn looks again and repairs.
             self._turns.tally.faults += 1
@@ -198,12 +206,6 @@ class _Agent:
             where = f"set aside as {self._store.set_aside}" if self._store.set_aside.exists() else "begun anew"
             facts["database"] = Fact(ok=False, error=f"node.db was damaged and is {where}.")
         self._journal.append(self._clock.read(), self._verbs.hazards, facts, around, self._pausing.in_force_here())
-
-    def _purge(self) -> None:
-        self._store.purge_journal(_KEPT_REPORTS)
-        with self._store.transaction():
-            self._store.daily.purge(self._clock.read())
-            self._outlook.outages.purge(self._clock.read())
 
     @staticmethod
     def _on_loop(loop: asyncio.AbstractEventLoop, job: Callable[[], object]) -> Callable[[], object]:

@@ -6,7 +6,7 @@ people.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -66,6 +66,10 @@ class Verbs:
         self.credential = Credential(config, kernel, self._store, self._tries, clock, mesh)
         reading = Reading(config, self._store, self.credential, mesh)
         self.hazards: dict[str, int] = {}
+        # What `Remembering` adds: whom it may let in a moment later, who pressed "Leave", and who left its home.
+        self.on_seen: Callable[[Collection[str]], Collection[str]] = lambda devices: ()  # noqa: ARG005
+        self.on_left: Callable[[str], None] = lambda device: None  # noqa: ARG005
+        self.on_unlinked: Callable[[str], None] = lambda device: None  # noqa: ARG005
         self.slow: dict[str, SlowVerb] = {}
         asks, tells = frozenset({"portal", "operator"}), frozenset({"watch", "operator"})
         operator = frozenset({"operator"})
@@ -140,6 +144,7 @@ class Verbs:
             return unknown_device()
         device = self._members.leave(hardware)
         if device is not None:
+            self.on_left(hardware)
             if self._mesh is not None:
                 self._mesh.membership.left(device, self._clock.read().monotonic)
             self._turns.release(device, [client_address(request)])
@@ -189,6 +194,7 @@ class Verbs:
         guest = self._members.join(before.hardware, now + self._config.session.guest_hours * HOUR, now)
         self._turns.release(before, own)
         self._vouch([guest], neighbours)
+        self.on_unlinked(before.hardware)
 
     def _view(self, hardware: str) -> Reply:
         return yes("device", self._views.device(hardware))
@@ -207,9 +213,10 @@ class Verbs:
         fresh = [device for device in here if trees and device.mark not in trees["down"].leaves]
         if arrived or fresh:
             self._turns.admit([*arrived, *fresh], [])
+        awaited = self.on_seen(sightings)
         if self._mesh is not None and self._mesh.membership.can_recognise:
             let_through = {device.hardware for device in self._members.unpaused()}
-            self._kernel.greet([hardware for hardware in sightings if hardware not in let_through])
+            self._kernel.greet([one for one in sightings if one not in let_through and one not in awaited])
 
     def _hazard(self, request: Request) -> Reply:
         kind = str(request.get("kind", ""))

@@ -17,6 +17,7 @@ from meshctl.history import History, Lines, history, lines
 from meshctl.household_data import Mine, export, mine
 from meshctl.model import MeshctlError
 from meshctl.network_view import NetworkView, network_view
+from meshctl.receipt import Receipt, receipt
 from meshctl.wire import DeviceView, LineView, WireError, decode_line, device_view, encode_line, line_view
 
 T = TypeVar("T")
@@ -69,6 +70,19 @@ class AgentClient:
     def link(self, address: str, household_pass: str) -> DeviceView:
         """The same, once it belongs to that pass's household. Raises `AgentAway`, `Refused`."""
         return self._view({"verb": "link", "address": address, "pass": household_pass})
+
+    def remember(self, address: str) -> Receipt:
+        """The receipt, once the device behind that address will be known again. Raises `AgentAway`, `Refused`."""
+        return self._read(receipt, {"verb": "remember", "address": address})
+
+    def forget(self, address: str) -> DeviceView:
+        """What a device may know of itself, once it is a visitor everywhere, and not remembered."""
+        return self._view({"verb": "forget", "address": address})
+
+    def withdraw(self, address: str, number: str = "") -> None:
+        """Nobody remembers that device any more, or with a receipt's number the one that it was given to."""
+        more = {"number": number} if number else {}
+        self._ask({"verb": "withdraw", "address": address, **more})
 
     def line(self) -> LineView | None:
         """The line as everybody may see it; ``None`` where the node has none. Raises `AgentAway`, `Refused`."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import re
 from pathlib import Path
+from string import ascii_lowercase
 
 from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from meshctl.config import Config
-from meshctl.portal import days, join, learn, me, mine
+from meshctl.portal import days, join, learn, me, mine, remember
 from meshctl.portal.agent_client import AgentAway, AgentClient, Refused
 from meshctl.portal.captive import join_address
 from meshctl.portal.figures import ahead, exact, lasting, number, past, rate, volume
@@ -53,8 +55,9 @@ def create_portal(agent: AgentClient, config: Config) -> Flask:
     app.register_blueprint(join.pages)
     app.register_blueprint(me.pages)
     app.register_blueprint(days.pages)
-    app.register_blueprint(mine.pages)
     app.register_blueprint(learn.pages)
+    app.register_blueprint(mine.pages)
+    app.register_blueprint(remember.pages)
     app.add_url_rule("/health", "health", _health, methods=["GET"])
     app.register_error_handler(AgentAway, _agent_away)
     app.register_error_handler(Refused, _refused)
@@ -68,6 +71,7 @@ def create_portal(agent: AgentClient, config: Config) -> Flask:
 # The referrer stays off other sites; "no-referrer" would make a browser call our own forms' origin "null".
 _HEADERS = {
     "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -77,7 +81,9 @@ _HEADERS = {
 def _style() -> str:
     sheet = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
     lines = [line.strip() for line in sheet.splitlines()]
-    return "".join(line for line in lines if line and not line.startswith("/*"))
+    small = "".join(line for line in lines if line and not line.startswith("/*"))
+    names = sorted(set(re.findall(r"--[a-z]+", small)))  # colours have names to be read by people; phones need none
+    return re.sub(r"--[a-z]+", lambda found: f"--{ascii_lowercase[names.index(found[0])]}", small)
 
 
 def _content_policy(style: str) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from flask import Blueprint, current_app, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, pgettext
 from werkzeug.wrappers import Response
 
 from meshctl.history import DayUse, Lines
@@ -72,7 +72,8 @@ def _form(lines: Lines, fault: str | None) -> str:
 def together(days: Iterable[DayUse]) -> Row:
     """The sums of all days."""
     sums = [(day.down, day.up) for day in days]
-    return Row(gettext("Together"), volume(sum(down for down, _ in sums)), volume(sum(up for _, up in sums)), 0)
+    name = pgettext("a line with sums", "Together")
+    return Row(name, volume(sum(down for down, _ in sums)), volume(sum(up for _, up in sums)), 0)
 
 
 def _start() -> str:

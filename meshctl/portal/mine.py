@@ -7,11 +7,12 @@ import time
 from datetime import date
 
 from flask import Blueprint, Response, render_template, request
-from flask_babel import format_date, gettext
+from flask_babel import gettext
 
 from meshctl.household_data import Mine
 from meshctl.portal.agent_client import Refused
 from meshctl.portal.days import rows_of, together
+from meshctl.portal.figures import date_name
 from meshctl.portal.join import agent, client_address
 from meshctl.portal.keys import STATUS, Key, again, safe_address, typed
 
@@ -89,8 +90,8 @@ def forget_form() -> str:
 
 @pages.post("/forget")
 def forget() -> str:
-    """This device is a visitor again, everywhere."""
-    agent().leave(client_address())
+    """This device is a visitor again, everywhere, and nobody remembers it."""
+    agent().forget(client_address())
     return render_template("forget.html", done=True)
 
 
@@ -137,4 +138,4 @@ def _since(mine: Mine) -> str:
     if mine.since is None:
         return ""
     there = time.localtime(mine.since)
-    return str(format_date(date(there.tm_year, there.tm_mon, there.tm_mday), "long"))
+    return date_name(date(there.tm_year, there.tm_mon, there.tm_mday))

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from meshctl.agent.members import Members
+from meshctl.agent.outages import Outages
+from meshctl.agent.outlook import Outlook
 from meshctl.agent.pace import Paces
 from meshctl.agent.rights import Rights
 from meshctl.agent.server import Server, unix_listener
@@ -76,6 +78,7 @@ class SmallAgent:
         self.verbs = Verbs(self.config, self.kernel, parts, self.clock, views)
         self.store.boot("this life")
         self.rights = Rights(self.config, self.store, self.clock, self.verbs, views, None)
+        self.verbs.table |= Outlook(self.config, views, None, Outages(self.store.connection, 1), self.clock).table()
         self.paces = Paces(self.kernel.neighbours, self.clock)
         self.loop = asyncio.get_running_loop()
 

@@ -61,7 +61,7 @@ def test_passes_are_proved_only_so_often_even_where_they_are_right(agent: SmallA
         codes = []
         for _ in range(PROOFS.most + 1):
             with pytest.raises(Refused) as refusal:
-                client.history(AT, "7KQ2-M9XD-0TTR-1V5Z")
+                client.history(AT, {"pass": "7KQ2-M9XD-0TTR-1V5Z", "secure": True})
             codes.append(refusal.value.code)
         assert codes[-1] == "too-fast"
         assert "too-fast" not in codes[:-1]

@@ -14,7 +14,7 @@ GATEWAY = "10.44.0.1"
 
 
 def page(ring: Street, phone: str, url: str, *words: str) -> str:
-    return ring.run(phone, "curl", "-sS", "-g", "-m", "10", "-w", "\n%{http_code}", *words, url)[1]
+    return ring.run(phone, "curl", "-sS", "-g", "-m", "10", "-e", url, "-w", "\n%{http_code}", *words, url)[1]
 
 
 def total(ring: Street) -> dict[str, int]:

@@ -13,6 +13,7 @@ from typing import Any
 from meshctl.history import Lines
 from meshctl.network_view import Box, NetworkView
 from meshctl.quota.explain import Explanation
+from meshctl.receipt import Receipt
 from meshctl.wire import DeviceView, LineView, PauseView, Slice, WireError, as_table, decode_line, encode_line, failure
 from tests.portal.fake_homes import GOOD_PASS, TRIES, VERBS, FakeHome
 
@@ -33,6 +34,7 @@ class FakeAgent:
         self.raw_reply: bytes | None = None
         self.before_join: Callable[[], None] = lambda: None
         self.standing: Explanation | None = None
+        self.remembered: float | None = None
         self._server: _Server | None = None
 
     def start(self) -> None:
@@ -63,9 +65,13 @@ class FakeAgent:
             "join": self._join,
             "leave": self._leave,
             "link": self._link,
+            "remember": self._remember,
+            "forget": self._forget,
+            "withdraw": self._withdraw,
         }
         expected = {"verb", "address", "pass"} if request.get("verb") == "link" else {"verb", "address"}
-        if request.get("verb") not in VERBS and (request.get("verb") not in verbs or set(request) != expected):
+        given = set(request) - ({"number"} if request.get("verb") == "withdraw" else set())
+        if request.get("verb") not in VERBS and (request.get("verb") not in verbs or given != expected):
             return failure("bad-request", "a verb and its fields")
         try:
             ipaddress.ip_address(request["address"])
@@ -89,6 +95,7 @@ class FakeAgent:
             up=up,
             standing=self.standing if state == "household" else None,
             pause=self.pause,
+            remembered=self.remembered,
         )
         return {"ok": True, "device": as_table(view)}
 
@@ -108,6 +115,23 @@ class FakeAgent:
         if not self.pause:
             self.seen[request["address"]] = "household"
         return self._device(request)
+
+    def _remember(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self.pause or self.seen[request["address"]] == "visitor":
+            return failure("not-joined", "join first")
+        self.remembered = 90 * 86_400.0
+        receipt = Receipt("7KQ2-M9XD-0TTR", "remember", 1, 1_795_000_000.0, self.remembered)
+        return {**self._device(request), "receipt": as_table(receipt)}
+
+    def _forget(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.remembered = None
+        return self._leave(request)
+
+    def _withdraw(self, request: dict[str, Any]) -> dict[str, Any]:
+        if len(request.get("number", "7KQ2-M9XD-0TTR")) != 14:
+            return failure("unreadable", "twelve letters and figures")
+        self.remembered = None
+        return {"ok": True}
 
     def _refusal(self, request: dict[str, Any]) -> dict[str, Any] | None:
         if self.home.wrong >= TRIES:

@@ -47,7 +47,7 @@ def test_the_longest_bar_is_the_greatest_day_and_a_little_is_never_nothing(ask: 
     fake.home.days = tuple(
         DayUse(f"2026-11-{day:02}", amount, 0) for day, amount in ((4, 1), (3, 1000), (2, 480), (1, 0))
     )
-    assert re.findall(r'<rect width="(\d+)%"', ask("POST", "/home", ASKED).text) == ["5", "100", "50", "0"]
+    assert re.findall(r"<rect width=(\d+)%", ask("POST", "/home", ASKED).text) == ["5", "100", "50", "0"]
 
 
 def test_bytes_without_a_date_are_said_to_have_none(ask: Ask, fake: FakeAgent) -> None:

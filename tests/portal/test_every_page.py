@@ -55,6 +55,7 @@ class Scene:
     status: int = 200
     form: tuple[tuple[str, str], ...] | None = None
     change: Callable[[FakeAgent], Any] = lambda fake: None
+    scheme: str = "http"
     there: str = ""
 
 
@@ -81,6 +82,14 @@ def _long(fake: FakeAgent) -> None:
     fake.others = tuple(f"10.44.{n}.1" for n in range(4, 20, 4))
 
 
+def _remembered(fake: FakeAgent) -> None:
+    fake.remembered = 5e6
+
+
+def _one_box(fake: FakeAgent) -> None:
+    fake.network = NetworkView("elm-1", (Box("elm-1", True, True),), True)
+
+
 def _full(fake: FakeAgent) -> None:
     boxes = tuple(f"the-longest-name-of-a-box-{n}" for n in range(5))
     state = {"linked": True, "standing": standing(1.8, 1, shares=3), "note": "Ñ€" * 100, "erased_in": 0.0}
@@ -88,7 +97,7 @@ def _full(fake: FakeAgent) -> None:
     _long(fake)
 
 
-PASS, WRONG = (("pass", GOOD_PASS),), (("pass", "0000-0000-0000-0000"),)
+WRONG = (("pass", "0000-0000-0000-0000"),)
 CODE, NO_CODE = (("key", GOOD_CODE),), (("key", "0000-0000"),)
 
 SCENES = [
@@ -109,8 +118,18 @@ SCENES = [
     Scene(f"/pass?p={GOOD_PASS}"),
     Scene("/pass", status=422, form=WRONG),
     Scene("/pass", status=422, form=(("pass", "x" * 64),)),
+    Scene("/remember"),
+    Scene("/remember", "guest"),
+    Scene("/remember", "household", change=_one_box),
+    Scene("/remember", "guest", change=_remembered),
+    Scene("/remember", "guest", form=()),
+    Scene("/remember", "guest", form=(("stop", "1"),)),
+    Scene("/remember", form=(("number", "7KQ2-M9XD-0TTR"),)),
+    Scene("/remember", status=422, form=(("number", "7KQ2"),)),
     Scene("/home"),
     Scene("/home", change=_mesh),
+    *(Scene(path, scheme="https") for path in ("/home", "/mine")),
+    Scene("/mine", status=422, form=(("key", "0000-0000-0000-0000"),), scheme="https"),
     Scene("/home", form=CODE, change=_long),
     Scene("/home", form=CODE, change=lambda fake: setattr(fake.home, "days", ())),
     *(Scene(path, status=422, form=form) for path in ("/home", "/mine") for form in (NO_CODE, (("key", GOOD_PASS),))),
@@ -144,8 +163,14 @@ class Pages:
         scene.change(self.fake)
         method = "GET" if scene.form is None else "POST"
         data = None if scene.form is None else dict(scene.form)
+        where = {"Origin": f"{scene.scheme}://mesh.home"} if data is not None else {}
         return self.client.open(
-            f"/{language.tag}{scene.path}", method=method, data=data, environ_base={"REMOTE_ADDR": HERE}
+            f"/{language.tag}{scene.path}",
+            method=method,
+            data=data,
+            base_url=f"{scene.scheme}://mesh.home",
+            headers=where,
+            environ_base={"REMOTE_ADDR": HERE},
         )
 
 

@@ -50,7 +50,7 @@ def page(reply: TestResponse) -> str:
 def test_the_key_shows_all_that_is_kept_of_a_home(post: Post, fake: FakeAgent) -> None:
     assert "Take this device out" not in page(post("/mine", part="wrong"))
     text = page(post("/mine"))
-    for word in ("Home 7KQ2", "September 21, 2026", "1.2 GB", "98.7 MB", "Erase my home", "Something is wrong"):
+    for word in ("Home 7KQ2", "21 September 2026", "1.2 GB", "98.7 MB", "Erase my home", "Something is wrong"):
         assert word in text
     assert fake.asked[-1] == {"verb": "mine", "address": HERE, "pass": GOOD_PASS, "secure": True}
 

@@ -45,7 +45,7 @@ class Shelf:
 
         Who was known keeps his number, which the kernel's marks use. No row names who is not known.
         """
-        connection = self._store.connection
+        connection, before = self._store.connection, self.version("roll")
         with self._store.transaction():
             numbers = dict(connection.execute("SELECT handle, number FROM household").fetchall())
             wanted = {one.handle for one in roll.households}
@@ -57,8 +57,7 @@ class Shelf:
             connection.executemany("INSERT OR REPLACE INTO household VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             connection.execute("INSERT OR REPLACE INTO list VALUES ('roll', ?, ?)", (roll.version, body))
             drop_absent(connection, removed)
-        if removed or not numbers:
-            # Who was known to a database that was set aside may have been erased since.
+        if removed or not before:
             self._store.scrub()
         return removed
 
