@@ -110,8 +110,7 @@ class Life:
         await self.world.power_on("oak")
         self.oak.kernel.around = around
         self.see(self.oak)
-        if "remember" in self.oak.here._verbs.table:
-            assert (await self.oak.ask("remember", address=self.at(self.oak, PHONE)))["ok"]
+        assert (await self.oak.ask("remember", address=self.at(self.oak, PHONE)))["ok"]
         note = await self.elm.ask("correct", **self.credential(), address=self.at(self.elm, OLD), note="Too much.")
         assert note["ok"], note
         await self.use(19)

@@ -26,6 +26,7 @@ from meshctl.agent.mesh import soon
 from meshctl.agent.mesh.channel import Identity, Message
 from meshctl.agent.mesh.sessions import Ears
 from meshctl.agent.passes import Drawn, draw_verified
+from meshctl.agent.purge import Purge
 from meshctl.agent.sender import Sender
 from meshctl.agent.store import Store
 from meshctl.config import Access, Config, Fleet, HubConfig, Line, Mesh, Node, Paths, Shaping
@@ -145,6 +146,8 @@ class Board:
         self.run.mkdir(parents=True)
         self.agent = agent = _Agent(self.config, Store(self.state), WorldClock(self.world))
         agent._outlook._internet = None
+        self.purge = Purge(agent._store, agent._outlook.outages, agent._clock, 60.0)
+        self.purge.rules["remembered"] = agent._remembering.purge
         assert agent._mesh is not None
         agent._turns.enter_roster(agent._mesh.lists.roster)
         agent._turns.start()
@@ -171,7 +174,7 @@ class Board:
         if int(self.world.now) % int(HOUR) == 0:
             await agent._report()
             await Sender("http://hub", self.name, 60.0, agent._store, agent._report)._push()
-            agent._purge()
+            self.purge.run()
 
     async def ask(self, verb: str, **words: Any) -> dict[str, Any]:
         """Ask as the portal or a steward does."""
