@@ -79,11 +79,20 @@ class Line:
 
 @dataclass(frozen=True)
 class Portal:
-    """Where neighbours' pages are. ``host`` is a name that this node's resolver answers."""
+    """Where neighbours' pages are. ``host`` is a name that this node's resolver answers.
+
+    Without ``splash`` whoever comes is let in, and no button is shown. ``certificate``, a PEM file with its whole
+    chain, and ``key`` open a door of TLS on ``https_port``. ``reachable`` is what visitors may use: ``name:port``.
+    """
 
     host: str = "mesh.home"
     port: int = 80
     redirect_port: int = 8080
+    splash: bool = True
+    certificate: str = ""
+    key: str = ""
+    https_port: int = 443
+    reachable: tuple[str, ...] = ()
     help: str = "Ask the neighbour who hosts this box."
 
 

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from meshctl.portal.agent_client import AgentClient, Refused
 from meshctl.portal.figures import LineFigures, line_figures, span
+from meshctl.settings import Portal
 from meshctl.wire import DeviceView
 
 pages = Blueprint("join", __name__)
@@ -30,11 +31,19 @@ def line_now() -> LineFigures | None:
     return None if line is None else line_figures(line)
 
 
+def admitted(view: DeviceView) -> DeviceView:
+    """The device as it is; where no button is asked for, as it is once it is let in."""
+    settings: Portal = current_app.extensions["meshctl"][1]
+    if settings.splash or view.state != "visitor" or view.pause is not None:
+        return view
+    return agent().join(client_address())
+
+
 @pages.get("/")
 def home() -> str:
     """The join page for a visitor, "you are online" for who has joined; a paused device is told why."""
     try:
-        view = agent().device(client_address())
+        view = admitted(agent().device(client_address()))
     except Refused as fault:
         if fault.code != "unknown-device":
             raise

@@ -1,6 +1,6 @@
 """Keeps other sites from pressing our buttons or reading our pages, without cookies.
 
-A form's Origin must be the host it was sent to, where the browser says it at all; the small browsers
+A form's Origin must be the scheme and host it was sent to, where the browser says it at all; the small browsers
 in which phones open a portal often do not. A host that is neither an address nor the portal's own name
 may belong to a site that points its name at this node.
 """
@@ -27,7 +27,7 @@ def refuse_foreign() -> None:
     if request.headers.get("Sec-Fetch-Site", "").lower() == "cross-site":
         raise Forbidden
     origin = request.headers.get("Origin")
-    if origin is not None and origin.lower() != f"http://{host.lower()}":
+    if origin is not None and origin.lower() != f"{request.scheme}://{host.lower()}":
         raise Forbidden
 
 
