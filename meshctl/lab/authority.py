@@ -32,7 +32,7 @@ authorityKeyIdentifier = keyid
 {more}
 """
 
-_EVER = datetime(2049, 12, 31, tzinfo=UTC)
+EVER = datetime(2049, 12, 31, tzinfo=UTC)
 _ONCE = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -45,12 +45,12 @@ class Authority:
         self.root = folder / "root.pem"
         (folder / "index").touch()
         self._request("root", "a lab's root")
-        self._sign("root", "root", "authority", (_ONCE, _EVER), "")
+        self._sign("root", "root", "authority", (_ONCE, EVER), "")
         self._request("issuer", "a lab's issuer")
-        self._sign("issuer", "root", "authority", (_ONCE, _EVER), "")
+        self._sign("issuer", "root", "authority", (_ONCE, EVER), "")
 
     def issue(
-        self, name: str, certificate: Path, key: Path, ends: datetime = _EVER, *,
+        self, name: str, certificate: Path, key: Path, ends: datetime = EVER, *,
         begins: datetime = _ONCE, owner: int | None = None, more: str = "",
     ) -> None:  # fmt: skip
         """Put a server's certificate with its chain, and its key, where they are wanted, each whole at once.
