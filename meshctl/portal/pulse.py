@@ -12,10 +12,10 @@ from meshctl.portal.certificate import Certificate
 
 log = logging.getLogger("meshctl.portal")
 
-BEAT = 2.0
+BEAT = 1.0
 """Seconds between two looks at files."""
 
-ASK_EVERY = 4.0
+ASK_EVERY = 2.0
 """Seconds between two questions whether the internet is reached."""
 
 TELL_EVERY = 20.0

@@ -32,7 +32,7 @@ def test_the_captive_door_follows_the_internet(config: Config, agent: AgentClien
     for turn, internet in enumerate((None, False, True)):
         fake.network = replace(fake.network, internet=internet)
         pulse.beat(NOW, turn * ASK_EVERY)
-        pulse.beat(NOW, turn * ASK_EVERY + 1.0)
+        pulse.beat(NOW, turn * ASK_EVERY + 0.5)
         seen.append(captive.offline)
     assert seen == [False, True, False]
     assert [one["verb"] for one in fake.asked] == ["network"] * 3
