@@ -4,10 +4,10 @@ PYTHON := .venv/bin/python
 JAIL := $(PYTHON) -m meshctl.lab.jail --
 
 # What measures time has the machine to itself; the rest runs two at a time.
-SIDE_BY_SIDE := tests/test_*.py tests/quota tests/commons tests/agent tests/portal tests/hub
+SIDE_BY_SIDE := tests/test_*.py tests/quota tests/commons tests/agent tests/portal tests/hub tests/privacy
 ALONE := tests/kernel tests/lab
 
-.PHONY: menu demo test lint test-journeys test-deploy bench docs-figures check lock clean
+.PHONY: menu demo test lint test-journeys test-deploy bench docs-figures catalogues check lock clean
 
 menu: ## print this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ bench: ## print ratios, measured side by side in one run
 
 docs-figures: ## make the figures and pictures of docs/fair-share.md anew, by the commands that stand there
 	@$(PYTHON) -m tests.figures
+
+catalogues: ## bring the pages' languages up to date with their English sources
+	@$(PYTHON) -m tests.catalogues
 
 check: test test-journeys test-deploy ## all of it
 	@$(MAKE) --no-print-directory demo EXIT=1

@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "share": ("meshctl.share_commands:share", "Try a policy of the fair share before it is in force."),
     "pause": ("meshctl.agent.pause_commands:pause", "Pause a device that harms others, for a day at most."),
     "config": ("meshctl.agent.commands:config", "Check a configuration and print what follows from it."),
+    "privacy": ("meshctl.privacy.commands:privacy", "Search files for hardware addresses, however written."),
     "community": ("meshctl.roster_commands:community", "Make the key that a network's roster is signed with."),
     "node": ("meshctl.roster_commands:node", "Enrol, list and withdraw the network's nodes."),
     "lab": ("meshctl.lab.commands:lab", "Raise a neighbourhood in network namespaces."),

@@ -83,6 +83,9 @@ class Portal:
 
     Without ``splash`` whoever comes is let in, and no button is shown. ``certificate``, a PEM file with its whole
     chain, and ``key`` open a door of TLS on ``https_port``. ``reachable`` is what visitors may use: ``name:port``.
+
+    ``help`` says whom to ask, ``help_place`` where and when; both stand on every page as they are written. Without
+    them the pages say, in the reader's language, to ask who hosts the box.
     """
 
     host: str = "mesh.home"
@@ -93,7 +96,8 @@ class Portal:
     key: str = ""
     https_port: int = 443
     reachable: tuple[str, ...] = ()
-    help: str = "Ask the neighbour who hosts this box."
+    help: str = ""
+    help_place: str = ""
 
 
 @dataclass(frozen=True)

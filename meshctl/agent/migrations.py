@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from meshctl.agent.removal import part_of
+
 migrations = Migrations("meshctl.node")
 
 
@@ -115,3 +117,18 @@ def outage_table(db: Database) -> None:
         not_null={"what", "name", "boot", "monotonic", "over"},
         strict=True,
     )
+
+
+@migrations()
+def wishes_of_homes(db: Database) -> None:
+    """What homes asked for, and of removed handles only a part that 64 handles share."""
+    db.table("wish").create(
+        {"household": str, "kind": str, "text": str, "until": float, "left": float, "boot": int, "version": int,
+         "writer": str, "over": int},
+        pk=("household", "kind"),
+        strict=True,
+    )  # fmt: skip
+    db.table("spent").create({"part": int}, pk="part", strict=True)
+    handles = [row[0] for row in db.execute("SELECT handle FROM removed").fetchall()]
+    db.table("spent").insert_all(({"part": part_of(handle)} for handle in handles), ignore=True)
+    db.table("removed").drop()

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from meshctl.agent.funnel import facing_devices
+from meshctl.agent.limits import limit_chains, limit_sets
 from meshctl.agent.named import TABLE, Ground
 from meshctl.config import Config
 from meshctl.lists import Roster
@@ -98,7 +99,7 @@ def install_text(config: Config, roster: Roster | None) -> str:
     if config.mesh.devices:
         chains += _mesh_chains(ground)
     # A chain may only name chains that stand before it or in the same batch: nft resolves them all at the end.
-    body = "".join([_ELEMENTS, *(one.declaration for one in sets), *chains])
+    body = "".join([_ELEMENTS, limit_sets(), *(one.declaration for one in sets), *chains])
     filling = "".join(one.filling for one in sets)
     return f"add table {TABLE}\nflush table {TABLE}\ntable {TABLE} {{\n{body}}}\n{filling}"
 
@@ -189,13 +190,21 @@ def _local_chains(ground: Ground) -> Iterator[str]:
     yield _chain(
         "to_node",
         f"tcp dport {config.mesh.port} goto refuse" if links else "",
+        # Before what stands is accepted: all questions from one port are one connection, and all echoes.
+        "udp dport 53 goto asked",
+        "udp dport @near_udp goto leased",
+        "icmp type echo-request goto pinged",
+        "icmpv6 type echo-request goto pinged",
         f"tcp dport {captive} ct status dnat ether saddr @member reject with tcp reset",
         "ct state established,related accept",
-        "tcp dport @near_tcp accept",
-        "udp dport @near_udp accept",
+        "tcp dport 53 goto asked_long",
+        f"tcp dport {captive} goto probed",
+        "tcp dport @near_tcp goto knocked",
         *_pings(),
         "goto refuse",
     )
+    for name, rules in limit_chains():
+        yield _chain(name, *rules)
     yield _chain(
         "local_out",
         "type filter hook output priority mangle; policy accept;",

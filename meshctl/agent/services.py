@@ -40,7 +40,10 @@ def dnsmasq_text(config: Config) -> str:
         "domain-needed",
         "bogus-priv",
         "no-hosts",
-        "cache-size=2000",
+        # One device may ask 50 new names a second: then the whole cache is new after three minutes, not one.
+        "cache-size=10000",
+        # Questions on their way, each for ten seconds at most where nobody answers: room for two devices that flood.
+        "dns-forward-max=2000",
         "edns-packet-max=1232",
     ]
     if _tells_of_portal(config):

@@ -15,6 +15,8 @@ import segno
 
 from meshctl.config import Config
 
+_HELP = "Ask the neighbour who hosts this box."
+
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -45,7 +47,7 @@ def _words(config: Config, household_pass: str, shares: int) -> dict[str, str]:
         "slice": "an equal slice" if shares == 1 else f"an equal slice; yours counts {shares} times",
         "pass_page": escape(f"{portal}pass"),
         "home_page": escape(f"{portal}home"),
-        "help": escape(config.portal.help),
+        "help": escape(" ".join(filter(None, (config.portal.help or _HELP, config.portal.help_place)))),
     }
 
 

@@ -18,7 +18,7 @@ from meshctl.agent.files import write_whole
 from meshctl.agent.migrations import migrations
 from meshctl.agent.passes import Verifier
 from meshctl.agent.register import Register
-from meshctl.agent.removal import drop_absent
+from meshctl.agent.removal import drop_absent, part_of
 from meshctl.model import GUESTS, ClockReading, Direction, Household, MeshctlError
 from meshctl.quota.meter import Count, Flow, Place
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
@@ -125,16 +125,16 @@ class Store:
         return [Household(handle, number, shares) for number, handle in zip(free, handles, strict=True)]
 
     def taken(self, handles: Iterable[str]) -> list[str]:
-        """Return which of these handles a household has, or had: a removed one's is never used again."""
-        rows = self._connection.execute("SELECT handle FROM household UNION SELECT handle FROM removed")
-        known = {row[0] for row in rows}
-        return [handle for handle in handles if handle in known]
+        """Return which of these handles a household has, or may have had: a removed one's is never used again."""
+        known = {row[0] for row in self._connection.execute("SELECT handle FROM household")}
+        spent = {row[0] for row in self._connection.execute("SELECT part FROM spent")}
+        return [handle for handle in handles if handle in known or part_of(handle) in spent]
 
     def remove_household(self, handle: str) -> None:
         """Forget a known household for good; what it used counts as guests' use from now on."""
         with self.transaction():
             self._connection.execute("DELETE FROM household WHERE handle = ?", (handle,))
-            self._connection.execute("INSERT OR IGNORE INTO removed VALUES (?)", (handle,))
+            self._connection.execute("INSERT OR IGNORE INTO spent VALUES (?)", (part_of(handle),))
             drop_absent(self._connection, [handle])
 
     def ledger(self) -> dict[tuple[str, Direction, str], int]:

@@ -73,11 +73,12 @@ class Views:
         return next((news.slices[m] for m in self.mesh.announcer.marks_of(household) if m in news.slices), {})
 
     def line(self) -> LineView | None:
-        """Return the line that people here use, as everybody may see it."""
-        if self._config.line:
-            return self.own_line()
+        """Return the line that people here use, as everybody may see it; another node's while the own one is down."""
+        own = self.own_line()
+        if own is not None and (own.uplink or self.mesh is None):
+            return own
         news = self.mesh.line_news() if self.mesh else None
-        return news.view if news else None
+        return own if news is None or (own is not None and not news.view.uplink) else news.view
 
     def own_line(self) -> LineView | None:
         """Return this node's own line, if it has one."""

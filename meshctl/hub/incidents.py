@@ -165,6 +165,10 @@ _FACTS = {
         "has trouble with its roster",
         "Copy the community's newest roster to it, or enrol it if it is not on it.",
     ),
+    "isolation": (
+        "lets neighbours reach each other past it",
+        "Run the playbook again, or set the ports that it names apart by hand: docs/door.md.",
+    ),
     "resolver": ("cannot look up names", "Restart dnsmasq on the node and read its log."),
     "rogue-dhcp": ("has a rival that gives out addresses", "Ask who plugged in a router there lately."),
     "rogue-ra": ("has a rival router", "Ask who plugged in a router there lately."),

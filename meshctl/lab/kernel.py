@@ -116,6 +116,14 @@ def write_sysctl(key: str, value: str) -> None:
     Path("/proc/sys", *key.split(".")).write_text(value + "\n", encoding="ascii")
 
 
+def probe_quickly(device: str) -> None:
+    """Have a device of this network namespace wait a fifth of a second for each answer to its IPv6 neighbour probes.
+
+    All probes are sent as ever (RFC 4862); where nothing is far, a whole second of waiting each proves no more.
+    """
+    write_sysctl(f"net.ipv6.neigh.{device}.retrans_time_ms", "200")
+
+
 def kill(pid: int) -> None:
     """End a process at once; one that has ended already is no fault."""
     try:

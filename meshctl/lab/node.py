@@ -104,10 +104,12 @@ class Node:
                 f"link add {BRIDGE} address 02:4d:{self.number:02x}:00:00:01 type bridge mcast_snooping 0",
                 f"addr add {self.table.ipv4} dev {BRIDGE}",
                 f"addr add {self.table.ipv6} dev {BRIDGE} nodad",
-                f"link set {BRIDGE} up",
             ],
             self.name,
         )
+        with kernel.inside_net(self.name):
+            kernel.probe_quickly(BRIDGE)
+        ip([f"link set {BRIDGE} up"], self.name)
 
     def boot(self) -> None:
         """Make what is in RAM. Every device is there by now; nothing is forwarded before the agent is ready."""

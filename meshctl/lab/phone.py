@@ -119,6 +119,7 @@ class Phone:
             if not self.eui64:
                 kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.addr_gen_mode", "3")
                 kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.use_tempaddr", "2")
+            kernel.probe_quickly(DEVICE)
             kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.accept_ra", "1")
             kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.router_solicitation_delay", "0")
             kernel.write_sysctl(f"net.ipv6.conf.{DEVICE}.router_solicitation_interval", "1")

@@ -11,12 +11,17 @@ from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from meshctl.config import Config
-from meshctl.portal import api, days, join, me
+from meshctl.portal import api, days, join, learn, me
 from meshctl.portal.agent_client import AgentAway, AgentClient, Refused
 from meshctl.portal.captive import join_address
 from meshctl.portal.certificate import Certificate
-from meshctl.portal.languages import speak
+from meshctl.portal.figures import ahead, exact, lasting, number, past, rate, volume
+from meshctl.portal.languages import bare, speak
+from meshctl.portal.news import UNKNOWN
 from meshctl.portal.origin import refuse_foreign
+
+_WRITERS = (ahead, exact, lasting, number, past, rate, volume)
+"""What templates write figures with."""
 
 BODY_LIMIT = 4096
 """Bytes of a form; a pass needs fifty."""
@@ -29,7 +34,10 @@ def create_portal(agent: AgentClient, config: Config, certificate: Certificate |
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     speak(app)
     style = _style()
-    app.jinja_env.globals.update(network=config.network.name, help=config.portal.help, style=style)
+    app.jinja_env.globals.update(network=config.network.name, box=config.node.name, style=style)
+    app.jinja_env.globals.update(help=config.portal.help, help_place=config.portal.help_place)
+    app.jinja_env.filters["bare"] = bare
+    app.jinja_env.globals.update({write.__name__: write for write in _WRITERS})
     app.extensions["meshctl"] = (agent, config.portal)
     app.extensions["meshctl.certificate"] = certificate
     policy = _content_policy(style)
@@ -46,6 +54,7 @@ def create_portal(agent: AgentClient, config: Config, certificate: Certificate |
     app.register_blueprint(me.pages)
     app.register_blueprint(days.pages)
     app.register_blueprint(api.pages)
+    app.register_blueprint(learn.pages)
     app.add_url_rule("/health", "health", _health, methods=["GET"])
     app.register_error_handler(AgentAway, _agent_away)
     app.register_error_handler(Refused, _refused)
@@ -71,8 +80,7 @@ _HEADERS = {
 def _style() -> str:
     sheet = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
     lines = [line.strip() for line in sheet.splitlines()]
-    bars = [f".b{step}{{inline-size:{step}%}}" for step in range(0, 101, 5)]
-    return "".join(line for line in [*lines, *bars] if line and not line.startswith("/*"))
+    return "".join(line for line in lines if line and not line.startswith("/*"))
 
 
 def _content_policy(style: str) -> str:
@@ -104,7 +112,7 @@ def _agent_away(fault: AgentAway) -> tuple[str, int, dict[str, str]]:
 
 def _refused(fault: Refused) -> tuple[str, int, dict[str, str]]:
     if fault.code == "unknown-device":
-        return render_template("elsewhere.html", line=None), 409, {}
+        return render_template("elsewhere.html", line=None, news=UNKNOWN), 409, {}
     current_app.logger.warning("the agent refused %s: %s: %s", request.endpoint, fault.code, fault)
     return render_template("fault.html", fault="busy" if fault.code == "busy" else "away"), 503, {"Retry-After": "5"}
 

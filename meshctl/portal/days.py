@@ -7,20 +7,19 @@ from datetime import date
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, current_app, render_template, request, url_for
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from meshctl.history import DayUse, Lines
 from meshctl.portal.agent_client import Refused
-from meshctl.portal.figures import volume
+from meshctl.portal.figures import day_name, volume
 from meshctl.portal.join import agent, client_address
 from meshctl.portal.passes import read_pass
 
 pages = Blueprint("days", __name__)
 
 _STATUS = {"unreadable": 422, "wrong-pass": 422, "too-many-tries": 429}
-_WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 class Row(NamedTuple):
@@ -54,7 +53,7 @@ def show() -> str | tuple[str, int] | Response:
             raise
         return _form(lines, refusal.code, text), _STATUS[refusal.code]
     days = history.days
-    together = Row("Together", volume(sum(day.down for day in days)), volume(sum(day.up for day in days)), 0)
+    together = Row(gettext("Together"), volume(sum(day.down for day in days)), volume(sum(day.up for day in days)), 0)
     others = _addresses(lines)
     return render_template(
         "days.html", household=history.household, rows=_rows(days), together=together, others=others, start=_start()
@@ -63,16 +62,17 @@ def show() -> str | tuple[str, int] | Response:
 
 def _form(lines: Lines, fault: str | None, text: str) -> str:
     others = _addresses(lines)
-    return render_template("home.html", here=lines.here, others=others, fault=fault, text=text, start=_start())
+    return render_template("home.html", here_line=lines.here, others=others, fault=fault, text=text, start=_start())
 
 
 def _start() -> str:
     """The first page of the box that this device is at: who came by this one's address may be at another."""
+    first = url_for("join.home")
     try:
         plain = ipaddress.ip_address(urlsplit(f"//{request.host}").hostname or "")
     except ValueError:
-        return "./"
-    return "./" if plain.is_loopback else str(current_app.jinja_env.globals["own_address"])
+        return first
+    return first if plain.is_loopback else str(current_app.jinja_env.globals["own_address"])
 
 
 def _addresses(lines: Lines) -> list[str]:
@@ -92,7 +92,4 @@ def _bar(amount: int, most: int) -> int:
 
 
 def _name(day: str) -> str:
-    if not day:
-        return "No date yet"
-    there = date.fromisoformat(day)
-    return f"{_WEEKDAYS[there.weekday()]} {there.day} {_MONTHS[there.month - 1]}"
+    return day_name(date.fromisoformat(day)) if day else gettext("No date yet")

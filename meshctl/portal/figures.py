@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Literal
+
+from babel import Locale
+from babel.dates import format_skeleton, format_timedelta
+from babel.numbers import format_decimal
+from flask_babel import get_locale, gettext
 
 from meshctl.wire import LineView
 
@@ -55,16 +61,19 @@ def line_figures(line: LineView) -> LineFigures:
 def rate(bits_per_second: float) -> str:
     """A rate with two or three figures: ``4.1 Mbit/s``."""
     if bits_per_second >= 999_500:
-        return f"{_short(bits_per_second / 1e6)} Mbit/s"
-    return f"{bits_per_second / 1e3:.0f} kbit/s"
+        return str(gettext("%(number)s Mbit/s", number=_short(bits_per_second / 1e6)))
+    return str(gettext("%(number)s kbit/s", number=number(round(bits_per_second / 1e3))))
 
 
 def volume(octets: int) -> str:
     """An amount in decimal units, as phones count it: ``1.2 GB``. Below 1 MB in whole kB."""
-    for size, unit in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB")):
-        if octets >= size:
-            return f"{_short(octets / size)} {unit}"
-    return f"{octets // 1000} kB"
+    if octets >= 10**12:
+        return str(gettext("%(number)s TB", number=_short(octets / 10**12)))
+    if octets >= 10**9:
+        return str(gettext("%(number)s GB", number=_short(octets / 10**9)))
+    if octets >= 10**6:
+        return str(gettext("%(number)s MB", number=_short(octets / 10**6)))
+    return str(gettext("%(number)s kB", number=number(octets // 1000)))
 
 
 def span(seconds: float) -> Span:
@@ -76,5 +85,52 @@ def span(seconds: float) -> Span:
     return Span(max(1, round(seconds / 60)), "minute")
 
 
+def lasting(seconds: float) -> str:
+    """How long: ``3 hours``."""
+    return _timed(seconds, directed=False)
+
+
+def ahead(seconds: float) -> str:
+    """When, from now: ``in 3 hours``."""
+    return _timed(seconds, directed=True)
+
+
+def past(seconds: float) -> str:
+    """When, before now: ``3 hours ago``."""
+    return _timed(seconds, directed=True, sign=-1)
+
+
+def day_name(day: date) -> str:
+    """A day of the last weeks: ``Sat 21 Nov``."""
+    name: str = format_skeleton("MMMEd", day, locale=_locale())
+    return name
+
+
+def number(value: float, places: int = 0) -> str:
+    """A number as the page's language writes it, with at most so many decimals."""
+    written: str = format_decimal(value, format="#,##0." + "#" * places if places else "#,##0", locale=_locale())
+    return written
+
+
+def exact(value: float, places: int) -> str:
+    """The same with exactly so many decimals."""
+    written: str = format_decimal(value, format="#,##0." + "0" * places, locale=_locale())
+    return written
+
+
+def _timed(seconds: float, *, directed: bool, sign: int = 1) -> str:
+    """CLDR's words for it; the threshold keeps the unit that `span` chose."""
+    found = span(seconds)
+    delta = timedelta(**{f"{found.unit}s": sign * found.count})
+    words: str = format_timedelta(delta, threshold=found.count, add_direction=directed, locale=_locale())
+    return words
+
+
+def _locale() -> Locale:
+    """The page's language; English as its readers here write dates."""
+    locale = get_locale()
+    return Locale("en", "GB") if locale is None or locale.language == "en" else locale
+
+
 def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 99.95 or value == int(value) else f"{value:.1f}"
+    return number(value, 0 if value >= 99.95 else 1)

@@ -6,7 +6,8 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from werkzeug.wrappers import Response
 
 from meshctl.portal.agent_client import AgentClient, Refused
-from meshctl.portal.figures import LineFigures, line_figures, span
+from meshctl.portal.figures import LineFigures, line_figures
+from meshctl.portal.news import news_of
 from meshctl.settings import Portal
 from meshctl.wire import DeviceView
 
@@ -41,17 +42,23 @@ def admitted(view: DeviceView) -> DeviceView:
 
 @pages.get("/")
 def home() -> str:
-    """The join page for a visitor, "you are online" for who has joined; a paused device is told why."""
+    """The join page for a visitor, "you are online" for who has joined; a paused device is told why.
+
+    While the internet is down a visitor is told that instead: a button that looks like a way in would be a lie.
+    """
     try:
         view = admitted(agent().device(client_address()))
     except Refused as fault:
         if fault.code != "unknown-device":
             raise
-        return render_template("elsewhere.html", line=line_now())
+        line = line_now()
+        return render_template("elsewhere.html", line=line, news=news_of(agent(), line))
     if view.pause is not None:
-        return render_template("paused.html", view=view, left=span(view.pause.ends_in))
+        return render_template("paused.html", view=view)
     if view.state == "visitor":
-        return render_template("join.html", line=line_now())
+        line = line_now()
+        news = news_of(agent(), line)
+        return render_template("down.html" if news.internet is False else "join.html", line=line, news=news)
     return _online(view)
 
 
@@ -77,5 +84,5 @@ def leave() -> Response:
 
 
 def _online(view: DeviceView) -> str:
-    left = None if view.expires_in is None else span(view.expires_in)
-    return render_template("online.html", view=view, left=left, line=line_now())
+    line = line_now()
+    return render_template("online.html", view=view, line=line, news=news_of(agent(), line))

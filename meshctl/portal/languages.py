@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from flask import Flask, g, has_request_context, request
+from flask import Flask, current_app, g, has_request_context, request
 from flask_babel import Babel, get_locale
+from markupsafe import Markup
 
 CATALOGUES = Path(__file__).parent / "translations"
 
@@ -43,9 +44,10 @@ _BY_TAG = {language.tag: language for language in LANGUAGES}
 
 
 def speak(app: Flask) -> None:
-    """Give an application the catalogues, and its templates ``language``, ``languages`` and ``here``.
+    """Give an application the catalogues, and its templates ``language``, ``languages``, ``here`` and ``root``.
 
-    ``here`` is the page's own path without a language, for links to the same page in another.
+    ``here`` is the page's own path without a language, for links to the same page in another; ``root`` is the
+    first page in the language that was chosen.
     """
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(CATALOGUES)
     Babel(app, locale_selector=_wanted)
@@ -55,7 +57,8 @@ def speak(app: Flask) -> None:
 
     @app.context_processor
     def about_the_page() -> dict[str, Any]:
-        return {"language": spoken(), "here": request.path.lstrip("/") if has_request_context() else ""}
+        root = f"{request.script_root}/" if has_request_context() else "/"
+        return {"language": spoken(), "here": _here(), "root": root}
 
 
 def spoken() -> Language:
@@ -64,10 +67,23 @@ def spoken() -> Language:
     return _BY_TAG["en" if locale is None else locale.language]
 
 
+def bare(text: str) -> Markup:
+    """What no language turns around: a pass, an address, the name of a box."""
+    return Markup('<bdi dir="ltr">{}</bdi>').format(text)
+
+
 def chosen() -> str | None:
     """The language in the address, or ``None`` where there is none."""
     tag: str | None = request.environ.get(_CHOICE)
     return tag
+
+
+def _here() -> str:
+    """The path of the page that can be read at this address, or the first page's: a button or a fault has none."""
+    if not has_request_context() or request.url_rule is None:
+        return ""
+    adapter = current_app.create_url_adapter(request)
+    return request.path.lstrip("/") if adapter is not None and adapter.test(request.path, "GET") else ""
 
 
 def _wanted() -> str:

@@ -1,4 +1,4 @@
-"""What concerns one person: my share, belonging to a home by its pass, what we keep."""
+"""What concerns one person: my share, belonging to a home by its pass."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from meshctl.portal.agent_client import Refused
-from meshctl.portal.figures import FEW, rate, span, volume
+from meshctl.portal.figures import FEW
 from meshctl.portal.join import agent, client_address
 from meshctl.portal.passes import read_pass
 
@@ -21,9 +21,7 @@ def share() -> str | Response:
     view = agent().device(client_address())
     if view.state == "visitor" or view.pause:
         return redirect(url_for("join.home"))
-    left = None if view.expires_in is None else span(view.expires_in)
-    homes = view.homes if view.homes >= FEW else None
-    return render_template("share.html", view=view, left=left, homes=homes, rate=rate, span=span, volume=volume)
+    return render_template("share.html", view=view, homes=view.homes if view.homes >= FEW else None)
 
 
 @pages.get("/pass")
@@ -33,7 +31,10 @@ def pass_form() -> str:
     Nothing happens before the button is pressed: another page may have led here.
     """
     scanned = read_pass(request.args.get("p", "")[:64])
-    return render_template("pass.html", fault=None, text=scanned or "", scanned=scanned is not None)
+    if scanned is None:
+        return render_template("pass.html", fault=None, text="", scanned=False)
+    here = f"pass?p={scanned}"  # so that another language need not be typed for anew
+    return render_template("pass.html", fault=None, text=scanned, scanned=True, here=here)
 
 
 @pages.post("/pass")
@@ -50,12 +51,6 @@ def link() -> Response | tuple[str, int]:
             raise
         return _again(refusal.code, text)
     return redirect(url_for("me.share"), 303)
-
-
-@pages.get("/keep")
-def keep() -> str:
-    """What is kept and what never is; true of this node without asking it."""
-    return render_template("keep.html")
 
 
 def _again(fault: str, text: str) -> tuple[str, int]:

@@ -78,6 +78,8 @@ def test_when_one_line_is_lost_its_neighbours_go_out_by_the_other_and_back(two: 
         at_elm = next(r for r in two.ask("household", "list")["households"] if r["handle"] == handle)
         assert at_elm["bytes"]["down"] - before == pytest.approx(2_090_000, rel=0.03)
         assert two.ask("status", on="oak")["mesh"]["gateway"] == "elm"
+        # Whoever looks at oak's page is online: it shows the line that they use.
+        assert "You are online" in two.run("o-1", "curl", "-s", two.portal("o-1"))[1]
     finally:
         two.lab.heal_uplink("oak")
     two.until(lambda: two.ask("status", on="oak")["mesh"]["gateway"] == "oak", 40)

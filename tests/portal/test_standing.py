@@ -39,7 +39,7 @@ def test_a_home_reads_why_and_until_when(
     for word in ["Why this slice", f"{slices:.3f}", *words]:
         assert word in page
     assert len(page) < 14_000
-    assert ("steps back a little: when" in page) is (level > 0)
+    assert ("So it steps back a little" in page) is (level > 0)
 
 
 def test_shares_are_said(ask: Ask, fake: FakeAgent) -> None:

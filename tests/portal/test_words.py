@@ -35,10 +35,10 @@ def test_a_pass_is_read_the_way_people_write_it(text: str, read: str | None) -> 
     [
         (0, "0 kbit/s"),
         (256e3, "256 kbit/s"),
-        (999_600, "1.0 Mbit/s"),
+        (999_600, "1 Mbit/s"),
         (4.12e6, "4.1 Mbit/s"),
         (20e6, "20 Mbit/s"),
-        (1e9, "1000 Mbit/s"),
+        (1e9, "1,000 Mbit/s"),
     ],
 )
 def test_a_rate_has_two_or_three_figures(bits: float, words: str) -> None:

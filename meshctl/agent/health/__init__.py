@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from meshctl.agent.health import clock, disk, heat, memory, power, processor, uplink
+from meshctl.agent.health import clock, disk, heat, isolation, memory, power, processor, uplink
 from meshctl.config import Config
 from meshctl.wire import Fact
 
@@ -18,6 +18,7 @@ PROBES: Mapping[str, Probe] = {
     "power": power.probe,
     "clock": clock.probe,
     "uplink": uplink.probe,
+    "isolation": isolation.probe,
 }
 
 

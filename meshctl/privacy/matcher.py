@@ -1,0 +1,136 @@
+"""Finds any of thousands of needles in one pass.
+
+Every needle of 15 octets or more holds, wherever it lies, eight octets that begin at a multiple of eight; one of
+7 to 14 holds four at a multiple of four. So it is enough to look up each eighth octet's word in a set, and each
+fourth one's in another, however many needles there are; what is in a set is then compared in full. The few that
+are shorter still are looked for one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from meshctl.privacy.needles import Needle
+
+_AT_ONCE = 2048
+"""Words looked up before any is looked at again: few enough that one which is there by chance costs little."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A needle at octets ``start`` to ``end`` of what was searched."""
+
+    start: int
+    end: int
+    needle: Needle
+
+
+class _Words:
+    """Words of one width, and which needles have them where."""
+
+    def __init__(self, width: int, code: Literal["Q", "I"]) -> None:
+        self.width, self.code = width, code
+        self.least = 2 * width - 1
+        self._having: dict[int, list[tuple[Needle, int]]] = defaultdict(list)
+        self._set: set[int] = set()
+
+    def takes(self, needle: Needle) -> bool:
+        """Take a needle in, unless it is too short or too even for words of this width."""
+        octets = needle.octets.lower()
+        if len(octets) < self.least:
+            return False
+        windows = range(len(octets) - self.least + 1)
+        best = max(windows, key=lambda at: len(set(octets[at : at + self.least])))
+        words = {at: octets[at : at + self.width] for at in range(best, best + self.width)}
+        if any(len(set(word)) == 1 for word in words.values()):
+            return False
+        for at, word in words.items():
+            number = memoryview(word).cast(self.code)[0]
+            self._having[number].append((needle, at))
+            self._set.add(number)
+        return True
+
+    def candidates(self, low: bytes) -> Iterator[tuple[int, Needle]]:
+        """Where a needle may begin."""
+        if not self._set:
+            return
+        words = memoryview(low)[: len(low) // self.width * self.width].cast(self.code)
+        for start in range(0, len(words), _AT_ONCE):
+            some = words[start : start + _AT_ONCE]
+            if self._set.isdisjoint(some):
+                continue
+            for place, number in [(at, word) for at, word in enumerate(some, start) if word in self._set]:
+                for needle, offset in self._having[number]:
+                    yield place * self.width - offset, needle
+
+
+class _Brief:
+    """Needles too short or too even for words, as one alternation."""
+
+    def __init__(self, needles: list[Needle]) -> None:
+        self._needles = needles
+        self._pattern = re.compile(b"|".join(re.escape(needle.octets) for needle in needles))
+
+    def candidates(self, within: bytes) -> Iterator[tuple[int, Needle]]:
+        """Where a needle begins."""
+        match = self._pattern.search(within) if self._needles else None
+        while match:
+            for needle in self._needles:
+                if within.startswith(needle.octets, match.start()):
+                    yield match.start(), needle
+            match = self._pattern.search(within, match.start() + 1)
+
+
+class Matcher:
+    """Needles, ready to be found."""
+
+    def __init__(self, needles: Iterable[Needle]) -> None:
+        self._eight, self._four = _Words(8, "Q"), _Words(4, "I")
+        brief: list[Needle] = []
+        self.longest = 1
+        for needle in needles:
+            self.longest = max(self.longest, len(needle.octets))
+            if not (self._eight.takes(needle) or self._four.takes(needle)):
+                brief.append(needle)
+        self._brief = [_Brief([one for one in brief if one.folded is way]) for way in (False, True)]
+
+    def hits(self, block: bytes) -> list[Hit]:
+        """Return the needles in ``block``, without those that are a part of a longer one of the same owner."""
+        if not block.strip(b"\0"):
+            return []
+        low = block.lower()
+        found = set[Hit]()
+        for words in (self._eight, self._four):
+            for start, needle in words.candidates(low):
+                end = start + len(needle.octets)
+                if start >= 0 and _stands(needle, block, low, start, end):
+                    found.add(Hit(start, end, needle))
+        for brief, within in zip(self._brief, (block, low), strict=True):
+            for start, needle in brief.candidates(within):
+                end = start + len(needle.octets)
+                if _stands(needle, block, low, start, end):
+                    found.add(Hit(start, end, needle))
+        return _longest(found) if found else []
+
+
+def _stands(needle: Needle, block: bytes, low: bytes, start: int, end: int) -> bool:
+    if (low if needle.folded else block)[start:end] != needle.octets:
+        return False
+    if not needle.apart:
+        return True
+    around = block[max(start - 1, 0) : start] + block[end : end + 1]
+    return not any(octet in needle.apart for octet in around)
+
+
+def _longest(found: set[Hit]) -> list[Hit]:
+    kept: list[Hit] = []
+    reach: dict[str, int] = {}
+    for hit in sorted(found, key=lambda hit: (hit.start, -hit.end, hit.needle.weak, hit.needle.form)):
+        if hit.end > reach.get(hit.needle.of, -1):
+            kept.append(hit)
+            reach[hit.needle.of] = hit.end
+    return kept

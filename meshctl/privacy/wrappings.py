@@ -1,0 +1,72 @@
+"""How octets are wrapped on their way into a file: base64, base32, hexadecimal, wide characters, escapes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
+
+from meshctl.privacy.needles import Needle, exact, folded
+
+LEAST = 5
+"""Characters that a base64 or base32 run must have, or it stands in every larger file by chance."""
+
+
+def aligned(octets: bytes, bits: int, encode: Callable[[bytes], bytes]) -> list[bytes]:
+    """Return what is sure to stand in an encoding of ``bits`` a character, wherever in it the octets begin.
+
+    RFC 4648: three octets make four characters of base64, five make eight of base32, so there are as many
+    ways to lie across the groups as a group has octets.
+    """
+    group = 3 if bits == 6 else 5
+    runs = []
+    for ahead in range(group):
+        first = -(-8 * ahead // bits)
+        last = 8 * (ahead + len(octets)) // bits
+        runs.append(encode(bytes(ahead) + octets)[first:last])
+    return runs
+
+
+def encoded(of: str, form: str, octets: bytes) -> Iterator[Needle]:
+    """Base64 in both alphabets and base32, at every alignment."""
+    for name, encode in (("base64", base64.b64encode), ("base64url", base64.urlsafe_b64encode)):
+        for run in aligned(octets, 6, encode):
+            if len(run) >= LEAST:
+                yield exact(of, f"{form}, {name}", run)
+    for run in aligned(octets, 5, base64.b32encode):
+        if len(run) >= LEAST:
+            yield folded(of, f"{form}, base32", run)
+
+
+def written(of: str, form: str, text: str) -> Iterator[Needle]:
+    """A text as it is, in wide characters, in hexadecimal, escaped for an address bar or for JSON."""
+    yield folded(of, form, text)
+    for wide in ("utf-16-le", "utf-16-be", "utf-32-le"):
+        yield folded(of, f"{form}, {wide.upper()}", text.encode(wide))
+    yield folded(of, f"{form}, URL-encoded", quote(text, safe=""))
+    yield folded(of, f"{form}, URL-encoded", "".join(c if c.isalnum() else f"%{ord(c):02x}" for c in text))
+    yield folded(of, f"{form}, JSON-escaped", json.dumps(text)[1:-1])
+    yield folded(of, f"{form}, JSON-escaped", "".join(c if c.isalnum() else f"\\u{ord(c):04x}" for c in text))
+    for case in dict.fromkeys((text, text.lower(), text.upper())):
+        yield folded(of, f"hexadecimal of {form}", case.encode().hex())
+        yield from encoded(of, form, case.encode())
+
+
+def spelled(of: str, form: str, octets: bytes) -> Iterator[Needle]:
+    """Octets spelled one by one, as programs print what is no text."""
+    spellings = {
+        "backslash x": "".join(f"\\x{octet:02x}" for octet in octets),
+        "0x, by commas": ",".join(f"0x{octet:02x}" for octet in octets),
+        "0x, by commas and spaces": ", ".join(f"0x{octet:02x}" for octet in octets),
+        "percent": "".join(f"%{octet:02x}" for octet in octets),
+        "quoted-printable": "".join(f"={octet:02x}" for octet in octets),
+        "backslash u": "".join(f"\\u{octet:04x}" for octet in octets),
+        "backslash octal": "".join(f"\\{octet:03o}" for octet in octets),
+    }
+    for name, text in spellings.items():
+        yield folded(of, f"{form}, {name}", text)
+    yield exact(of, f"{form}, as a program's literal", repr(octets)[2:-1].encode())
+    yield exact(of, f"{form}, JSON-escaped", json.dumps(octets.decode("latin-1"))[1:-1].encode())
+    yield exact(of, f"{form}, URL-encoded", quote(octets).encode())
+    yield exact(of, f"{form}, latin-1 as UTF-8", octets.decode("latin-1").encode())

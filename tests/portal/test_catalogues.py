@@ -1,0 +1,63 @@
+"""The languages are whole: every text is translated, and says no less than the English one."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from babel.messages.catalog import Message
+from babel.messages.pofile import read_po
+
+from meshctl.portal.languages import LANGUAGES
+from tests.catalogues import TEMPLATE, compiled, po, read, template
+
+TAGS = [language.tag for language in LANGUAGES]
+_HOLE = re.compile(r"%\(\w+\)s|</?\w+[^>]*>")
+_SENTENCE = re.compile(r"(?<=[.?:])\s+")
+
+
+def texts(message: Message) -> list[str]:
+    """The text, or its plural forms."""
+    return [message.string] if isinstance(message.string, str) else list(message.string or ())
+
+
+def keys(messages: object) -> set[object]:
+    return {(message.id, message.context) for message in messages if message.id}  # type: ignore[attr-defined]
+
+
+def test_the_template_has_every_text_of_the_sources() -> None:
+    with TEMPLATE.open("rb") as file:
+        assert keys(read_po(file)) == keys(template()), "run `make catalogues`"
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_language_has_every_text_of_the_sources(tag: str) -> None:
+    assert keys(read(tag)) == keys(template()), "run `make catalogues`"
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_what_the_pages_read_is_what_people_edited(tag: str) -> None:
+    assert po(tag).with_suffix(".mo").read_bytes() == compiled(read(tag)), "run `make catalogues`"
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_what_is_filled_in_is_the_same_in_every_language(tag: str) -> None:
+    wrong = []
+    for message in read(tag):
+        ids = [message.id] if isinstance(message.id, str) else list(message.id)
+        wanted = {tuple(sorted(_HOLE.findall(text))) for text in ids}
+        if isinstance(message.id, tuple):  # a form for "one" or "two" may say the number as a word
+            wanted |= {tuple(hole for hole in holes if hole != "%(num)s") for holes in wanted}
+        wrong += [t for t in texts(message) if message.id and t and tuple(sorted(_HOLE.findall(t))) not in wanted]
+        wrong += [t for t in [*ids, *texts(message)] if message.id and "%" in re.sub(r"%\(\w+\)s", "", t)]
+    assert wrong == []
+
+
+def test_english_is_short_and_plain() -> None:
+    ids = [text for message in template() if message.id for text in (
+        [message.id] if isinstance(message.id, str) else message.id)]  # fmt: skip
+    sentences = [part.split() for text in ids for part in _SENTENCE.split(text)]
+    assert sum(map(len, sentences)) / len(sentences) <= 15
+    assert [" ".join(words) for words in sentences if len(words) > 20] == []
+    jargon = r"\b(SSID|MAC|quota|captive|IPv[46]|portal|node|router|bandwidth|household|hash|token)s?\b|!"
+    assert [text for text in ids if re.search(jargon, text, re.IGNORECASE)] == []
