@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 JAIL := $(PYTHON) -m meshctl.lab.jail --
 
 # What measures time has the machine to itself; the rest runs two at a time.
-SIDE_BY_SIDE := tests/test_*.py tests/quota tests/commons tests/agent tests/portal tests/hub tests/privacy
+SIDE_BY_SIDE := tests/test_*.py tests/quota tests/commons tests/agent tests/portal tests/hub tests/privacy tests/doctor
 ALONE := tests/kernel tests/lab
 
 .PHONY: menu demo test lint test-journeys test-deploy bench docs-figures catalogues check lock clean

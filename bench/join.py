@@ -10,7 +10,7 @@ from bench.inside.lab import cpu_seconds, p95
 from meshctl.lab.handle import Lab, raise_lab
 from meshctl.lab.topology import STREET
 
-PORTAL, NODE, RUNS, CROWD = "10.44.0.1", "elm", 25, 50
+PORTAL, NODE, RUNS, CROWD = "10.44.0.1", "elm", 18, 50
 
 
 def join(lab: Lab, *phones: str) -> dict[str, Any]:

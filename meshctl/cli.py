@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "privacy": ("meshctl.privacy.commands:privacy", "Search files for hardware addresses, however written."),
     "community": ("meshctl.roster_commands:community", "Make the key that a network's roster is signed with."),
     "node": ("meshctl.roster_commands:node", "Enrol, list and withdraw the network's nodes."),
+    "doctor": ("meshctl.doctor.commands:doctor", "Say what each phone shows in this network, and why."),
     "lab": ("meshctl.lab.commands:lab", "Raise a neighbourhood in network namespaces."),
 }
 

@@ -88,7 +88,8 @@ class DeviceView:
     ``expires_in`` is in seconds. ``down`` and ``up`` are absent for a visitor, and where the node
     has no line. ``homes`` and ``guests`` are how many share the line now, this device included.
     ``standing`` is why a household has the slice it has. ``pause`` is there while a steward has stopped the
-    device: it stays what it was, and is that again afterwards.
+    device: it stays what it was, and is that again afterwards. ``remembered`` is for how many seconds it
+    will be known again without pressing anything.
     """
 
     state: State
@@ -100,6 +101,7 @@ class DeviceView:
     up: Slice | None = None
     standing: Explanation | None = None
     pause: PauseView | None = None
+    remembered: float | None = None
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def _register() -> Iterator[str]:
     for section in sections():
         yield section.heading
         for entry in section.entries:
-            yield from (entry.what, entry.purpose, entry.kept, entry.seen_by)
+            yield from filter(None, (entry.what, entry.purpose, entry.kept, entry.seen_by, entry.withheld))
 
 
 def _empty(tag: str | None = None) -> Catalog:

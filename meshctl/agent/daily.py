@@ -74,6 +74,10 @@ class Daily:
         """Return the day that bytes count to now."""
         return self._calendar.heed(clock)
 
+    def sure(self, clock: ClockReading) -> bool:
+        """Say whether the clock has been trusted for six hours without a jump."""
+        return self._calendar.sure(clock) is not None
+
     def add(self, charges: Mapping[Charge, int], day: str) -> None:
         """Count bytes to a day."""
         if day != UNDATED:

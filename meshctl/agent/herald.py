@@ -14,6 +14,8 @@ from meshctl.config import Config
 
 log = logging.getLogger(__name__)
 
+_LOOK_EVERY = 0.5
+
 
 class Herald:
     """Listens to what leaves by each door, and keeps the last frame that went to everybody. It never waits."""
@@ -24,6 +26,7 @@ class Herald:
         doors = [access.device for access in config.access] if wanted else []
         self._taps = {open_tap(device, OWN_FILTER, outgoing=True): b"" for device in doors}
         self._uri: str | None = None
+        self._look_at = 0.0
 
     def register(self, selector: selectors.BaseSelector) -> None:
         """Have the selector wake up for what leaves."""
@@ -46,8 +49,11 @@ class Herald:
                 self._taps[tap] = frame
             self._follow(tap, frame)
 
-    def attend(self) -> None:
-        """Tell everybody at once what came to hold since the last advertisement."""
+    def attend(self, now: float) -> None:
+        """Tell everybody soon what came to hold since the last advertisement; ``now`` in monotonic seconds."""
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_EVERY
         uri = self._told() if self._taps else None
         if uri != self._uri:
             self._uri = uri

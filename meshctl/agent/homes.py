@@ -11,11 +11,12 @@ from meshctl.agent.members import Members, mark_of
 from meshctl.agent.mesh.node import Mesh
 from meshctl.agent.mesh.soon import tolerate
 from meshctl.agent.passes import MOST_AT_ONCE, Verifier
-from meshctl.agent.replies import Reply, Request, no
+from meshctl.agent.replies import Reply, Request, no, unknown_household
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
+from meshctl.agent.wishes import Wishes
 from meshctl.config import Config
-from meshctl.model import DIRECTIONS, GUESTS, Household
+from meshctl.model import DIRECTIONS, GUESTS
 
 
 class Homes:
@@ -26,15 +27,7 @@ class Homes:
     ) -> None:
         self._config, self._clock, self._mesh = config, clock, mesh
         self._store, self._members, self._turns = parts
-
-    def of_pass(self, text: str) -> Household | None:
-        """Return the household whose pass was typed, or ``None``."""
-        try:
-            handle, secret = passes.split(text)
-        except passes.PassError:
-            return None
-        known = self._store.household(handle)
-        return known[0] if known is not None and passes.verify(secret, known[1]) else None
+        self.wishes: Wishes | None = None
 
     def all(self, request: Request) -> Reply:  # noqa: ARG002  # every verb takes the request
         """Answer with every household: is a device of it joined here, and its bytes over all lines known here."""
@@ -77,7 +70,7 @@ class Homes:
         """Answer with what is known here of one household; ``days`` and ``present`` are ``None`` without a line."""
         found = self._store.household(passes.handle(str(request.get("handle", ""))))
         if found is None:
-            return _unknown(request)
+            return unknown_household(request)
         household = found[0]
         since, trusted = self._store.since(household.handle)
         line = bool(self._config.line)
@@ -92,9 +85,17 @@ class Homes:
                 "present": mark_of(household) in self._turns.plan.present if line else None,
                 "bytes": _bytes(self._use(), household.handle),
                 "days": days,
+                **self._asked_for(household.handle),
             },
             "elsewhere": self._mesh.lists.households_elsewhere() if self._mesh else "",
         }
+
+    def _asked_for(self, handle: str) -> dict[str, Any]:
+        if self.wishes is None:
+            return {"note": None, "erased_in": None}
+        note, erase = self.wishes.of(handle, "note"), self.wishes.of(handle, "erase")
+        left = max(0.0, erase.until - self._clock.read().monotonic) if erase else None
+        return {"note": note.text if note else None, "erased_in": left}
 
     def remove(self, request: Request) -> Reply:
         """Forget a household everywhere; its devices go on as guests, and what it used counts as guests' use."""
@@ -103,7 +104,12 @@ class Homes:
             return no("not-here", elsewhere)
         handle = passes.handle(str(request.get("handle", "")))
         if self._store.household(handle) is None:
-            return _unknown(request)
+            return unknown_household(request)
+        self.erase(handle)
+        return {"ok": True, "handle": handle}
+
+    def erase(self, handle: str) -> None:
+        """Forget a household of the roll that is kept here, also on the disk and at all other nodes."""
         self._store.remove_household(handle)
         if self._mesh is not None:
             self._mesh.households_changed([handle])
@@ -111,7 +117,12 @@ class Homes:
             hours, now = self._config.session.guest_hours, self._clock.read().monotonic
             self._members.lose_homes(self._store.households(), hours, now)
             tolerate(self._turns.tick)
-        return {"ok": True, "handle": handle}
+        self._store.scrub()
+
+    def devices_of(self, handle: str) -> int:
+        """Return how many devices of a household are joined: anywhere as far as other nodes told, else here."""
+        here = sum(1 for device in self._members.all() if device.household == handle)
+        return max(here, self._mesh.membership.devices_of(handle)) if self._mesh else here
 
     def _use(self) -> dict[tuple[str, str], int]:
         """Return bytes by direction and household, over this node's line and all that this node was told of."""
@@ -125,11 +136,6 @@ class Homes:
 
 def _bytes(use: dict[tuple[str, str], int], household: str) -> dict[str, int]:
     return {direction: use.get((direction, household), 0) for direction in DIRECTIONS}
-
-
-def _unknown(request: Request) -> Reply:
-    handle = str(request.get("handle", ""))[:40]
-    return no("unknown-household", f"there is no household {handle!r}. `meshctl household list` shows all.")
 
 
 def _verifiers(homes: Any) -> list[tuple[str, Verifier]]:

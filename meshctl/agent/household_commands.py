@@ -1,4 +1,4 @@
-"""`meshctl household`: add with a pass, list, show, remove."""
+"""`meshctl household`: add with a pass, list, show, open a page by code, remove."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SOON = 10
 
 @click.group()
 def household() -> None:
-    """Add, list, show and remove households."""
+    """Add, list, show and remove households, and draw a code that opens one's page."""
 
 
 @household.command()
@@ -119,6 +119,7 @@ def show(handle: str, config_file: Path, as_json: bool) -> None:
     click.echo(f"  devices       {found['devices']} joined at this node now")
     click.echo(f"  at the line   {present}")
     click.echo(f"  in all        {down:,.1f} MB down, {up:,.1f} MB up")
+    _show_wishes(found)
     if found["days"] is None:
         click.echo("  by day        kept at the node that has the line")
         return
@@ -126,6 +127,28 @@ def show(handle: str, config_file: Path, as_json: bool) -> None:
         if not at:
             click.echo("  day               down MB      up MB")
         click.echo(f"  {day['day'] or 'no date yet':<12}  {day['down'] / 1e6:>11,.1f}  {day['up'] / 1e6:>9,.1f}")
+
+
+def _show_wishes(found: Mapping[str, Any]) -> None:
+    if found["note"] is not None:
+        click.echo(f"  its note      {found['note']}")
+    if found["erased_in"] is not None:
+        hours = found["erased_in"] / 3600
+        click.echo(f"  to be erased  in {hours:.1f} h, unless it is taken back on its page")
+
+
+@household.command()
+@click.argument("handle")
+@config_option
+@as_json_option
+def code(handle: str, config_file: Path, as_json: bool) -> None:
+    """Draw a code that opens a household's page for 15 minutes, on one device, at any node, without its pass."""
+    reply = ask(config_file, {"verb": "household-code", "handle": handle})
+    if as_json:
+        click.echo(json.dumps({"handle": reply["handle"], "code": reply["code"], "minutes": 15}))
+        return
+    click.echo(f"Household {reply['handle']}. Its code for the next 15 minutes:\n\n    {reply['code']}\n")
+    click.echo("Give it only to somebody of that home whom you know: it shows, corrects and erases what is kept of it.")
 
 
 @household.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Protocol
 from meshctl.agent import conntrack, queues
 from meshctl.agent.elements import TableState
 from meshctl.agent.funnel import FUNNEL, FunnelState, facing_devices
+from meshctl.agent.neighbours import read_neighbours
 from meshctl.agent.netlink import ROUTE, Channel
 from meshctl.agent.queues import Queues
 from meshctl.agent.ruleset import greeting_text, install_text
@@ -124,8 +124,8 @@ class LinuxKernel:
 
     def neighbours(self) -> dict[str, str]:
         """Return hardware address by IP address, from the kernel's neighbour table."""
-        rows = json.loads(_run(["ip", "-json", "neigh", "show"]) or "[]")
-        return {row["dst"]: row["lladdr"] for row in rows if "lladdr" in row and row.get("dev") in self._doors}
+        with _as_kernel_error("read its neighbours"):
+            return read_neighbours(self._doors)
 
     def greet(self, devices: Iterable[str]) -> None:
         """Let visitors' first web requests, by hardware address, lead to the portal at once."""

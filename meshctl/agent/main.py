@@ -18,12 +18,18 @@ from meshctl.agent.journal import Journal, node_key
 from meshctl.agent.kernel import KernelError, LinuxKernel, frame_devices
 from meshctl.agent.links import check_devices, offloads, switch_offloads_off
 from meshctl.agent.members import Members
+from meshctl.agent.mesh.circle import OverMesh
 from meshctl.agent.mesh.node import Mesh
 from meshctl.agent.needs import Needs
 from meshctl.agent.outages import Outages
 from meshctl.agent.outlook import Outlook
+from meshctl.agent.pace import Paces
 from meshctl.agent.pausing import Pausing
 from meshctl.agent.provisioning import Provisioning
+from meshctl.agent.purge import Purge
+from meshctl.agent.remember_verbs import RememberVerbs
+from meshctl.agent.remembering import Remembering
+from meshctl.agent.rights import Rights
 from meshctl.agent.sender import Sender
 from meshctl.agent.server import Server, roles, unix_listener
 from meshctl.agent.store import Store
@@ -35,9 +41,6 @@ from meshctl.service import notify, on_stop, passed_sockets
 from meshctl.wire import Fact
 
 log = logging.getLogger(__name__)
-
-_KEPT_REPORTS = 10_080
-"""A week of one report a minute."""
 
 _SINGLY_MBIT = 100.0
 """Up to here any board forwards frame by frame: 8,000 packets a second, a tenth of what small ones were seen to do."""
@@ -84,10 +87,14 @@ class _Agent:
         self._pausing = Pausing(config, self._kernel, parts, clock, self._mesh)
         self._verbs.table |= self._pausing.table()
         self._outlook = Outlook(config, views, self._mesh, Outages(store.connection, boot), clock)
+        self._rights = Rights(config, store, clock, self._verbs, views, self._mesh)
         self._verbs.table |= self._outlook.table()
         self._provisioning = Provisioning(config, clock)
         self._verbs.table |= self._provisioning.table()
         self._needs = Needs(config, self._kernel, lambda: self._turns.others)
+        circle = OverMesh(config.node.name, self._mesh) if self._mesh else None
+        self._remembering = Remembering(config, self._kernel, parts, clock, key, circle)
+        RememberVerbs(config, self._kernel, parts, clock, views, self._remembering, circle).attach(self._verbs)
         if self._mesh is not None:
             self._mesh.membership.settle = self._pausing.settle
         self._journal = Journal(config, store, self._turns, key, boot)
@@ -116,10 +123,14 @@ class _Agent:
         self._keep_copy()
         listener = (passed_sockets().get("agent") or [unix_listener(self._folder / "agent.sock")])[0]
         listener.setblocking(False)  # noqa: FBT003  # the call takes no keyword
-        server = await Server(self._verbs, callers, self._after_verb).serve(listener)
+        paces = Paces(self._kernel.neighbours, self._clock)
+        server = await Server(self._verbs, callers, self._after_verb, paces).serve(listener)
         if self._mesh is not None:
             await self._mesh.start()
-        keeping = Housekeeping([Job("purge", 3600, self._on_loop(loop, self._purge))])
+        self._remembering.turn()
+        purge = Purge(self._store, self._outlook.outages, self._clock, self._config.report.seconds)
+        purge.rules["remembered"] = self._remembering.purge
+        keeping = Housekeeping([Job("purge", 3600, self._on_loop(loop, purge.run))])
         sender = Sender(
             self._config.report.hub, self._config.node.name, self._config.report.seconds, self._store, self._report
         )
@@ -180,11 +191,13 @@ class _Agent:
             self._turns.tick()
             if self._mesh is not None:
                 self._mesh.tick()
+            self._remembering.turn()
         except KernelError as fault:
             # The kernel is as it was; the next turn looks again and repairs.
             self._turns.tally.faults += 1
             log.error("this turn failed: %s", fault)  # noqa: TRY400  # the text says it all
         self._outlook.turn()
+        self._rights.turn()
         self._keep_copy()
 
     def _keep_copy(self) -> None:
@@ -202,12 +215,6 @@ class _Agent:
                 ok=False, error=f"node.db was damaged and is set aside as {self._store.set_aside}."
             )
         self._journal.append(self._clock.read(), self._verbs.hazards, facts, around, self._pausing.in_force_here())
-
-    def _purge(self) -> None:
-        self._store.purge_journal(_KEPT_REPORTS)
-        with self._store.transaction():
-            self._store.daily.purge(self._clock.read())
-            self._outlook.outages.purge(self._clock.read())
 
     @staticmethod
     def _on_loop(loop: asyncio.AbstractEventLoop, job: Callable[[], object]) -> Callable[[], object]:

@@ -132,3 +132,27 @@ def wishes_of_homes(db: Database) -> None:
     handles = [row[0] for row in db.execute("SELECT handle FROM removed").fetchall()]
     db.table("spent").insert_all(({"part": part_of(handle)} for handle in handles), ignore=True)
     db.table("removed").drop()
+
+
+@migrations()
+def remember_tables(db: Database) -> None:
+    """Devices that asked to be remembered, by token, with the receipt of it; ages of keys; a clock that outlives boots.
+
+    Neither a key nor an address is in any of them. ``errand`` holds what only the hub's node can read.
+    """
+    db.table("long_clock").create(
+        {"ident": int, "seconds": float, "boot": int, "monotonic": float, "wall": float, "wall_seconds": float,
+         "version": int},
+        pk="ident",
+        strict=True,
+    )  # fmt: skip
+    db.table("lasting_key").create({"name": str, "epoch": int, "born": float, "destroyed": int}, pk="name", strict=True)
+    db.table("remembered").create(
+        {"token": str, "key": str, "until": float, "version": int, "gone": int, "revision": int, "writer": str,
+         "household": str, "receipt": str, "purpose": str, "text": int, "since": float, "trusted": int},
+        pk="token",
+        strict=True,
+    )  # fmt: skip
+    db.table("remembered").create_index(["receipt"])
+    db.table("withdrawn").create({"receipt": str, "until": float}, pk="receipt", strict=True)
+    db.table("errand").create({"ident": int, "sealed": bytes, "at": float}, pk="ident", strict=True)

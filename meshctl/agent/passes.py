@@ -20,7 +20,9 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 MOST_AT_ONCE = 200
 """Households that one request may add."""
 
-_FORGIVEN = str.maketrans({"I": "1", "L": "1", "O": "0", "-": None, " ": None})
+FORGIVEN = str.maketrans({"I": "1", "L": "1", "O": "0", "-": None, " ": None})
+"""What people write for what they read."""
+
 _COST = 2**13
 DIGEST = 32
 """Bytes of a verifier's digest."""
@@ -72,7 +74,7 @@ def split(text: str) -> tuple[str, str]:
 
     Raises `PassError`.
     """
-    plain = text.upper().translate(_FORGIVEN)
+    plain = text.upper().translate(FORGIVEN)
     if len(plain) != 16 or any(character not in ALPHABET for character in plain):
         raise PassError("A pass has 16 letters and digits, in four groups of four.")
     return plain[:4], plain[4:]
@@ -80,7 +82,7 @@ def split(text: str) -> tuple[str, str]:
 
 def handle(text: str) -> str:
     """Return a household's handle as a person typed it; empty for what cannot be one."""
-    plain = text.upper().translate(_FORGIVEN)
+    plain = text.upper().translate(FORGIVEN)
     return plain if len(plain) == 4 and all(character in ALPHABET for character in plain) else ""
 
 

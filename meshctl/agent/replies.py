@@ -35,3 +35,9 @@ def no(code: str, message: str) -> Reply:
 def unknown_device() -> Reply:
     """Return the refusal for an address behind which no device is seen."""
     return no("unknown-device", "This node sees no device behind that address.")
+
+
+def unknown_household(request: Request) -> Reply:
+    """Return the refusal for a handle that no household has."""
+    handle = str(request.get("handle", ""))[:40]
+    return no("unknown-household", f"there is no household {handle!r}. `meshctl household list` shows all.")

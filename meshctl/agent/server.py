@@ -15,6 +15,7 @@ from typing import Any
 
 from meshctl.agent.kernel import KernelError
 from meshctl.agent.members import HARDWARE
+from meshctl.agent.pace import Paces
 from meshctl.agent.store import StoreError
 from meshctl.agent.verbs import Verbs
 from meshctl.config import Config, ConfigError
@@ -49,8 +50,10 @@ def _uid(config: Config, key: str, name: str) -> int:
 class Server:
     """Answers on the socket. Joins that come together are admitted together."""
 
-    def __init__(self, verbs: Verbs, callers: dict[int, str], after: Callable[[], None]) -> None:
-        self._verbs, self._callers, self._after = verbs, callers, after
+    def __init__(
+        self, verbs: Verbs, callers: dict[int, str], after: Callable[[], None], paces: Paces | None = None
+    ) -> None:
+        self._verbs, self._callers, self._after, self._paces = verbs, callers, after, paces
         self._waiting: list[tuple[dict[str, Any], asyncio.Future[dict[str, Any]]]] = []
         self._sighted: dict[str, set[str]] = {}
         self._open = 0
@@ -104,10 +107,15 @@ class Server:
 
     async def _dispatch(self, caller: str, request: dict[str, Any]) -> dict[str, Any]:
         name = request.get("verb")
+        if caller == "portal" and self._paces and (refusal := self._paces.refusal(request)):
+            return refusal
         if name == "join" and caller in ("portal", "operator"):
             return await self._join(request)
         if name == "seen" and caller in ("watch", "operator"):
             return self._seen(request)
+        slow = self._verbs.slow.get(str(name))
+        if slow is not None and caller in slow.callers:
+            return await slow.run(request)
         verb = self._verbs.table.get(str(name))
         if verb is None or caller not in verb.callers:
             return failure("forbidden", f"The verb {str(name)[:40]!r} is not for you.")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from meshctl.agent import aside
 from meshctl.agent.daily import Charge, Daily
 from meshctl.agent.files import write_whole
 from meshctl.agent.migrations import migrations
@@ -44,9 +45,10 @@ class Store:
     """One function per question. Every change is one transaction."""
 
     def __init__(self, folder: Path) -> None:
-        self.set_aside = _set_aside_if_damaged(folder / "node.db")
+        self._file = folder / "node.db"
+        self.set_aside = aside.if_damaged(self._file)
         self._beside = folder / "boot-counter"
-        self._connection = sqlite3.connect(folder / "node.db", isolation_level=None)
+        self._connection = sqlite3.connect(self._file, isolation_level=None)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "foreign_keys=ON"):
             self._connection.execute(f"PRAGMA {pragma}").close()
         migrations.apply(Database(self._connection))
@@ -136,6 +138,11 @@ class Store:
             self._connection.execute("DELETE FROM household WHERE handle = ?", (handle,))
             self._connection.execute("INSERT OR IGNORE INTO spent VALUES (?)", (part_of(handle),))
             drop_absent(self._connection, [handle])
+
+    def scrub(self) -> None:
+        """Have no byte of what was deleted on the disk: not in the log of changes, nor in a copy set aside."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+        aside.forget(self._file, {household.handle for household in self.households()})
 
     def ledger(self) -> dict[tuple[str, Direction, str], int]:
         """Return bytes of frames delivered, by line, direction and household (all guests together)."""
@@ -228,6 +235,15 @@ class Store:
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
         return cursor.rowcount
 
+    def purge_boots(self, keep: int) -> None:
+        """Drop all but the newest ``keep`` boots."""
+        self._connection.execute("DELETE FROM boot WHERE counter <= (SELECT MAX(counter) FROM boot) - ?", (keep,))
+
+    def purge_set_aside(self, clock: ClockReading, seconds: float) -> None:
+        """Drop copies of a damaged database that are older, once the clock has been right for hours."""
+        if self.daily.sure(clock):
+            aside.purge(self._file, clock.wall, seconds)
+
     def transaction(self) -> Transaction:
         """Begin a transaction that ends with the block."""
         return Transaction(self._connection)
@@ -244,27 +260,3 @@ class Transaction:
 
     def __exit__(self, kind: object, fault: object, trace: object) -> None:
         self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
-
-
-def _set_aside_if_damaged(file: Path) -> Path | None:
-    """Move a damaged database aside, never delete it; return where it went."""
-    if not file.exists():
-        return None
-    try:
-        connection = sqlite3.connect(file)
-        try:
-            sound = connection.execute("PRAGMA quick_check").fetchone()[0] == "ok"
-        finally:
-            connection.close()
-    except sqlite3.DatabaseError:
-        sound = False
-    if sound:
-        return None
-    number = 1
-    while (aside := file.with_name(f"node.db.damaged-{number}")).exists():
-        number += 1
-    for suffix in ("", "-wal", "-shm"):
-        part = file.with_name(file.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    return aside

@@ -6,12 +6,13 @@ people.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from meshctl import __version__
 from meshctl.agent.clock import Clock
+from meshctl.agent.credential import Credential
 from meshctl.agent.homes import Homes
 from meshctl.agent.kernel import Kernel
 from meshctl.agent.members import Members, mark_of
@@ -24,7 +25,7 @@ from meshctl.agent.tries import Tries
 from meshctl.agent.views import Views
 from meshctl.agent.why_verb import Why
 from meshctl.config import Config
-from meshctl.model import DIRECTIONS, Device, Direction
+from meshctl.model import DIRECTIONS, Device, Direction, Household
 from meshctl.quota.floors import shortfalls
 
 HOUR = 3600.0
@@ -36,6 +37,14 @@ class Verb:
 
     callers: frozenset[str]
     run: Callable[[Request], Reply]
+
+
+@dataclass(frozen=True)
+class SlowVerb:
+    """A verb whose answer needs other nodes."""
+
+    callers: frozenset[str]
+    run: Callable[[Request], Awaitable[Reply]]
 
 
 class Verbs:
@@ -52,10 +61,16 @@ class Verbs:
     ) -> None:
         self._config, self._kernel, self._clock, self._views, self._mesh = config, kernel, clock, views, mesh
         self._store, self._members, self._turns = parts
-        self._homes = Homes(config, parts, clock, mesh)
+        self.homes = Homes(config, parts, clock, mesh)
         self._tries = Tries(each=6, together=120, seconds=60.0)
-        reading = Reading(config, kernel, self._store, self._homes, self._tries, clock, mesh)
+        self.credential = Credential(config, kernel, self._store, self._tries, clock, mesh)
+        reading = Reading(config, self._store, self.credential, mesh)
         self.hazards: dict[str, int] = {}
+        # What `Remembering` adds: whom it may let in a moment later, who pressed "Leave", and who left its home.
+        self.on_seen: Callable[[Collection[str]], Collection[str]] = lambda devices: ()  # noqa: ARG005
+        self.on_left: Callable[[str], None] = lambda device: None  # noqa: ARG005
+        self.on_unlinked: Callable[[str], None] = lambda device: None  # noqa: ARG005
+        self.slow: dict[str, SlowVerb] = {}
         asks, tells = frozenset({"portal", "operator"}), frozenset({"watch", "operator"})
         operator = frozenset({"operator"})
         self.table: dict[str, Verb] = {
@@ -68,10 +83,10 @@ class Verbs:
             "hazard": Verb(tells, self._hazard),
             "status": Verb(operator, self._status),
             "tick": Verb(operator, self._tick),
-            "households": Verb(operator, self._homes.all),
-            "household-add": Verb(operator, self._homes.add),
-            "household-show": Verb(operator, self._homes.show),
-            "household-remove": Verb(operator, self._homes.remove),
+            "households": Verb(operator, self.homes.all),
+            "household-add": Verb(operator, self.homes.add),
+            "household-show": Verb(operator, self.homes.show),
+            "household-remove": Verb(operator, self.homes.remove),
             "why": Verb(operator, Why(config, kernel, parts, clock, views).answer),
         }
 
@@ -129,6 +144,7 @@ class Verbs:
             return unknown_device()
         device = self._members.leave(hardware)
         if device is not None:
+            self.on_left(hardware)
             if self._mesh is not None:
                 self._mesh.membership.left(device, self._clock.read().monotonic)
             self._turns.release(device, [client_address(request)])
@@ -144,7 +160,7 @@ class Verbs:
             return self._view(hardware)
         if not self._tries.may(hardware, now):
             return no("too-many-tries", "Too many wrong passes. Wait a minute and try again.")
-        found = self._homes.of_pass(str(request.get("pass", "")))
+        found = self.credential.of_pass(str(request.get("pass", "")))
         if found is None:
             self._tries.failed(hardware, now)
             return no("wrong-pass", "No household here has that pass. Check each letter and number.")
@@ -161,6 +177,24 @@ class Verbs:
             self._turns.admit([device], own)
         self._vouch([device], neighbours)
         return self._view(hardware)
+
+    def device_at(self, address: str) -> Device | None:
+        """Return the joined device that this node sees behind an address."""
+        hardware = self._kernel.neighbours().get(address)
+        return self._members.get(hardware) if hardware is not None else None
+
+    def unlink(self, address: str, household: Household) -> None:
+        """Make the device behind an address a guest, if it is of that household; nothing is cut off by it."""
+        before = self.device_at(address)
+        if before is None or before.household != household.handle:
+            return
+        neighbours, now = self._kernel.neighbours(), self._clock.read().monotonic
+        own = [a for a, hardware in neighbours.items() if hardware == before.hardware]
+        self._members.leave(before.hardware)
+        guest = self._members.join(before.hardware, now + self._config.session.guest_hours * HOUR, now)
+        self._turns.release(before, own)
+        self._vouch([guest], neighbours)
+        self.on_unlinked(before.hardware)
 
     def _view(self, hardware: str) -> Reply:
         return yes("device", self._views.device(hardware))
@@ -181,9 +215,10 @@ class Verbs:
         fresh = [device for device in here if trees and device.mark not in trees["down"].leaves]
         if arrived or fresh:
             self._turns.admit([*arrived, *fresh], [])
+        awaited = self.on_seen(sightings)
         if self._mesh is not None and self._mesh.membership.can_recognise:
             let_through = {device.hardware for device in self._members.unpaused()}
-            self._kernel.greet([hardware for hardware in sightings if hardware not in let_through])
+            self._kernel.greet([one for one in sightings if one not in let_through and one not in awaited])
 
     def _welcome(self, sightings: Mapping[str, Iterable[str]], now: float) -> list[Device]:
         """Let in whoever is here, where no button is asked for; who stays is let in anew before his time is over."""

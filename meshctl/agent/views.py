@@ -25,13 +25,14 @@ class Views:
         self._config, self._clock = config, clock
         self._store, self._members, self._turns = parts
         self.mesh: Mesh | None = None
+        self.remembered: Callable[[str], float | None] = lambda hardware: None  # noqa: ARG005  # nobody is, until told how
         self.line_works: Callable[[], bool] = lambda: has_carrier(config.line[0].device)
 
     def device(self, hardware: str) -> DeviceView:
         """Return what a device may know of itself."""
         pause, now = self._members.pauses.get(hardware), self._clock.read().monotonic
         stopped = PauseView(pause.reason, pause.until - now) if pause is not None and pause.in_force(now) else None
-        return replace(self._share(hardware), pause=stopped)
+        return replace(self._share(hardware), pause=stopped, remembered=self.remembered(hardware))
 
     def _share(self, hardware: str) -> DeviceView:
         device = self._members.get(hardware)

@@ -87,7 +87,7 @@ class Watch:
             # What came while the agent was told of others is told at once.
             self._listen(0.0 if self._waiting and time.monotonic() >= self._retry_at else 0.5)
             self._tell(time.monotonic())
-            self._herald.attend()
+            self._herald.attend(time.monotonic())
         for key in list(self._selector.get_map().values()):
             assert isinstance(key.fileobj, socket.socket)
             key.fileobj.close()

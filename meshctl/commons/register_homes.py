@@ -55,6 +55,16 @@ DEVICE: tuple[Entry, ...] = (
         seen_by=N_("You. And the people who look after the network, without your name."),
         limit="pause",
     ),
+    Entry(
+        "remembered", "device",
+        (*of("node.db", remembered="token key until version gone revision writer"), "ram/promises"),
+        what=N_("A code for your device, if you asked to be remembered."),
+        purpose=N_("So that you are online here without pressing anything."),
+        kept=N_("90 days, or until you stop it. The key to the codes is destroyed after 120 days."),
+        seen_by=N_("Nobody. One box has the codes, the others have the keys."),
+        at_erase="unnamed",
+        limit="remembered",
+    ),
 )  # fmt: skip
 
 HOUSEHOLD: tuple[Entry, ...] = (
@@ -114,6 +124,16 @@ HOUSEHOLD: tuple[Entry, ...] = (
         seen_by=_YOU_AND_STEWARDS,
         at_erase="gone",
         limit="wish",
+    ),
+    Entry(
+        "consent", "household",
+        of("node.db", remembered="household receipt purpose text since trusted"),
+        what=N_("To what you said yes on a device, and when. Of the number on the receipt only a check."),
+        purpose=N_("So that you can stop it, and everybody can see that you were asked."),
+        kept=N_("As long as the device is remembered."),
+        seen_by=_YOU_AND_STEWARDS,
+        at_erase="gone",
+        limit="remembered",
     ),
     Entry(
         "steward-code", "household",

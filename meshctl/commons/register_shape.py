@@ -11,7 +11,22 @@ AtErase = Literal["gone", "guests", "unnamed", "stays"]
 """What the erase of a home does: the rows go; they count as guests' use; they stay without its name; they stay."""
 
 ENFORCED = frozenset(
-    {"stay", "key", "pause", "lease", "month", "wish", "week", "hub-month", "boot", "aside", "counted", "outage"}
+    {
+        "stay",
+        "key",
+        "pause",
+        "lease",
+        "month",
+        "wish",
+        "week",
+        "hub-month",
+        "boot",
+        "aside",
+        "counted",
+        "outage",
+        "remembered",
+        "lasting-key",
+    }
 )
 """Rules that end what is kept by itself. Each has code that enforces it, and a test with a planted old row."""
 

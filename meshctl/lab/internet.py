@@ -6,11 +6,16 @@ from meshctl.lab import kernel
 from meshctl.lab.ground import ROOM
 from meshctl.lab.kernel import ip
 from meshctl.lab.launch import Launcher, in_member, python
+from meshctl.lab.probes import SECURE
 from meshctl.lab.supervisor import Spec
 from meshctl.lab.tables import INTERNET, InternetTable
 
 NCSI = ("dns.msftncsi.com", "131.107.255.255", "fd3e:4f5a:5b81::1")
 """The name that Windows resolves to learn whether it is online, and what it expects."""
+
+
+CERTIFICATE = ROOM / "internet.pem"
+"""Of its web server, for the hosts that phones ask over https: who believes this file, believes them."""
 
 
 class Internet:
@@ -44,10 +49,11 @@ class Internet:
             "--no-hosts", "--no-resolv", "--cache-size=0",
             f"--address=/#/{self.table.ipv4}", f"--address=/#/{self.table.ipv6}", f"--host-record={name},{ipv4},{ipv6}",
         )  # fmt: skip
-        certificate = ROOM / "internet.pem"
         words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj /CN=internet"
-        kernel.run(["openssl", *words.split(), "-keyout", str(certificate), "-out", str(certificate)])
-        web = in_member(self.name, *python("meshctl.lab.web", str(certificate), self.table.ipv4, self.table.ipv6))
+        names = "subjectAltName=" + ",".join(f"DNS:{host}" for host in SECURE)
+        file = str(CERTIFICATE)
+        kernel.run(["openssl", *words.split(), "-addext", names, "-keyout", file, "-out", file])
+        web = in_member(self.name, *python("meshctl.lab.web", file, self.table.ipv4, self.table.ipv6))
         environment = launcher.environment()
         return [
             Spec(self.name, "resolver", resolver, environment),

@@ -32,6 +32,7 @@ BY_HOST: dict[tuple[str, str], Reply] = {
     ("www.msftconnecttest.com", "/connecttest.txt"): Reply(200, b"Microsoft Connect Test"),
     ("ipv6.msftconnecttest.com", "/connecttest.txt"): Reply(200, b"Microsoft Connect Test"),
     ("www.msftncsi.com", "/ncsi.txt"): Reply(200, b"Microsoft NCSI"),
+    ("ipv6.msftncsi.com", "/ncsi.txt"): Reply(200, b"Microsoft NCSI"),
     ("detectportal.firefox.com", "/canonical.html"): Reply(200, _FIREFOX, "text/html"),
     ("detectportal.firefox.com", "/success.txt"): Reply(200, b"success\n"),
     ("nmcheck.gnome.org", "/check_network_status.txt"): Reply(200, b"NetworkManager is online"),
@@ -47,6 +48,9 @@ BY_HOST: dict[tuple[str, str], Reply] = {
     ("test.steampowered.com", "/204"): _EMPTY,
     ("edge-http.microsoft.com", "/captiveportal/generate_204"): _EMPTY,
 }
+
+SECURE = ("www.google.com", "connectivitycheck.grapheneos.network")
+"""Hosts that are asked over https too, and so need a certificate for their names."""
 
 ELSEWHERE = Reply(200, b"<!doctype html><title>The lab's internet</title><p>You reached the internet.\n", "text/html")
 

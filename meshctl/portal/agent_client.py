@@ -14,14 +14,16 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from meshctl.history import History, Lines, history, lines
+from meshctl.household_data import Mine, export, mine
 from meshctl.model import MeshctlError
 from meshctl.network_view import NetworkView, network_view
+from meshctl.receipt import Receipt, receipt
 from meshctl.wire import DeviceView, LineView, WireError, decode_line, device_view, encode_line, line_view
 
 T = TypeVar("T")
 
-REPLY_LIMIT = 64 * 1024
-"""Bytes. What the agent says to a portal is below 1 kB, a home's days below 4."""
+REPLY_LIMIT = 512 * 1024
+"""Bytes. What the agent says to a portal is below 1 kB, a home's days below 4, all of a home's rows below 100."""
 
 
 class AgentAway(MeshctlError):  # noqa: N818  # read aloud: "raises AgentAway"
@@ -29,10 +31,10 @@ class AgentAway(MeshctlError):  # noqa: N818  # read aloud: "raises AgentAway"
 
 
 class Refused(MeshctlError):  # noqa: N818
-    """The agent said no; ``code`` is the word for programs."""
+    """The agent said no; ``code`` is the word for programs, ``seconds`` how long to wait where it says so."""
 
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
+    def __init__(self, code: str, message: str, seconds: int | None = None) -> None:
+        self.code, self.seconds = code, seconds
         super().__init__(message)
 
 
@@ -69,6 +71,19 @@ class AgentClient:
         """The same, once it belongs to that pass's household. Raises `AgentAway`, `Refused`."""
         return self._view({"verb": "link", "address": address, "pass": household_pass})
 
+    def remember(self, address: str) -> Receipt:
+        """The receipt, once the device behind that address will be known again. Raises `AgentAway`, `Refused`."""
+        return self._read(receipt, {"verb": "remember", "address": address})
+
+    def forget(self, address: str) -> DeviceView:
+        """What a device may know of itself, once it is a visitor everywhere, and not remembered."""
+        return self._view({"verb": "forget", "address": address})
+
+    def withdraw(self, address: str, number: str = "") -> None:
+        """Nobody remembers that device any more, or with a receipt's number the one that it was given to."""
+        more = {"number": number} if number else {}
+        self._ask({"verb": "withdraw", "address": address, **more})
+
     def line(self) -> LineView | None:
         """The line as everybody may see it; ``None`` where the node has none. Raises `AgentAway`, `Refused`."""
         return self._read(line_view, {"verb": "line"})
@@ -85,9 +100,21 @@ class AgentClient:
         """Where homes' days are kept. Raises `AgentAway`, `Refused`."""
         return self._read(lines, {"verb": "lines"})
 
-    def history(self, address: str, household_pass: str) -> History:
-        """The days of that pass's household at this node's line. Raises `AgentAway`, `Refused`."""
-        return self._read(history, {"verb": "history", "address": address, "pass": household_pass})
+    def history(self, address: str, key: Mapping[str, Any]) -> History:
+        """The days of the home that ``key`` opens, at this node's line. Raises `AgentAway`, `Refused`."""
+        return self._read(history, {"verb": "history", "address": address, **key})
+
+    def mine(self, address: str, key: Mapping[str, Any]) -> Mine:
+        """What is kept of the home that ``key`` opens, at all nodes. Raises `AgentAway`, `Refused`."""
+        return self._read(mine, {"verb": "mine", "address": address, **key})
+
+    def export(self, address: str, key: Mapping[str, Any]) -> dict[str, Any]:
+        """The same as a file to take along. Raises `AgentAway`, `Refused`."""
+        return self._read(export, {"verb": "export", "address": address, **key})
+
+    def change_home(self, verb: str, address: str, key: Mapping[str, Any], **words: object) -> None:
+        """``verb`` is done: `correct`, `erase` or `erase-cancel`. Raises `AgentAway`, `Refused`."""
+        self._ask({"verb": verb, "address": address, **key, **words})
 
     def close(self) -> None:
         """No idle connection is open."""
@@ -122,7 +149,12 @@ class AgentClient:
             return table
         error = table.get("error")
         error = error if isinstance(error, Mapping) else {}
-        raise Refused(str(error.get("code", "unknown")), str(error.get("message", "the agent said no")))
+        seconds = error.get("seconds")
+        raise Refused(
+            str(error.get("code", "unknown")),
+            str(error.get("message", "the agent said no")),
+            seconds if isinstance(seconds, int) else None,
+        )
 
     def _take(self) -> socket.socket:
         try:

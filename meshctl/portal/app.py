@@ -5,19 +5,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import re
 from pathlib import Path
+from string import ascii_lowercase
 
 from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from meshctl.config import Config
-from meshctl.portal import api, days, join, learn, me
+from meshctl.portal import api, days, join, learn, me, mine, remember
 from meshctl.portal.agent_client import AgentAway, AgentClient, Refused
 from meshctl.portal.captive import join_address
 from meshctl.portal.certificate import Certificate
 from meshctl.portal.figures import ahead, exact, lasting, number, past, rate, volume
 from meshctl.portal.languages import bare, speak
 from meshctl.portal.news import UNKNOWN
+from meshctl.portal.often import refuse_often
 from meshctl.portal.origin import refuse_foreign
 
 _WRITERS = (ahead, exact, lasting, number, past, rate, volume)
@@ -47,6 +50,7 @@ def create_portal(agent: AgentClient, config: Config, certificate: Certificate |
         response.headers["Content-Security-Policy"] = policy
         return response
 
+    app.before_request(refuse_often())
     app.before_request(_refuse_large)
     app.before_request(refuse_foreign)
     app.after_request(add_headers)
@@ -55,6 +59,8 @@ def create_portal(agent: AgentClient, config: Config, certificate: Certificate |
     app.register_blueprint(days.pages)
     app.register_blueprint(api.pages)
     app.register_blueprint(learn.pages)
+    app.register_blueprint(mine.pages)
+    app.register_blueprint(remember.pages)
     app.add_url_rule("/health", "health", _health, methods=["GET"])
     app.register_error_handler(AgentAway, _agent_away)
     app.register_error_handler(Refused, _refused)
@@ -71,6 +77,7 @@ def create_portal(agent: AgentClient, config: Config, certificate: Certificate |
 # The referrer stays off other sites; "no-referrer" would make a browser call our own forms' origin "null".
 _HEADERS = {
     "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -80,7 +87,9 @@ _HEADERS = {
 def _style() -> str:
     sheet = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
     lines = [line.strip() for line in sheet.splitlines()]
-    return "".join(line for line in lines if line and not line.startswith("/*"))
+    small = "".join(line for line in lines if line and not line.startswith("/*"))
+    names = sorted(set(re.findall(r"--[a-z]+", small)))  # colours have names to be read by people; phones need none
+    return re.sub(r"--[a-z]+", lambda found: f"--{ascii_lowercase[names.index(found[0])]}", small)
 
 
 def _content_policy(style: str) -> str:
@@ -113,6 +122,8 @@ def _agent_away(fault: AgentAway) -> tuple[str, int, dict[str, str]]:
 def _refused(fault: Refused) -> tuple[str, int, dict[str, str]]:
     if fault.code == "unknown-device":
         return render_template("elsewhere.html", line=None, news=UNKNOWN), 409, {}
+    if fault.code == "too-fast":
+        return render_template("fault.html", fault="429"), 429, {"Retry-After": str(fault.seconds or 60)}
     current_app.logger.warning("the agent refused %s: %s: %s", request.endpoint, fault.code, fault)
     return render_template("fault.html", fault="busy" if fault.code == "busy" else "away"), 503, {"Retry-After": "5"}
 
@@ -122,6 +133,9 @@ def _http_fault(fault: HTTPException) -> Response:
     if code == 500:
         logging.getLogger("meshctl.portal").error("a page failed: %s", request.path, exc_info=fault)
     response = Response(render_template("fault.html", fault=str(code)), status=code, mimetype="text/html")
+    retry = getattr(fault, "retry_after", None)
+    if retry:
+        response.headers["Retry-After"] = str(retry)
     allowed = getattr(fault, "valid_methods", None)
     if allowed:
         response.headers["Allow"] = ", ".join(sorted(allowed))

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection, Iterable
 from datetime import date
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from flask import Blueprint, current_app, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, pgettext
 from werkzeug.wrappers import Response
 
 from meshctl.history import DayUse, Lines
 from meshctl.portal.agent_client import Refused
 from meshctl.portal.figures import day_name, volume
 from meshctl.portal.join import agent, client_address
-from meshctl.portal.passes import read_pass
+from meshctl.portal.keys import STATUS, again, safe_address, typed
 
 pages = Blueprint("days", __name__)
-
-_STATUS = {"unreadable": 422, "wrong-pass": 422, "too-many-tries": 429}
 
 
 class Row(NamedTuple):
@@ -34,35 +33,47 @@ class Row(NamedTuple):
 @pages.get("/home")
 def form() -> str:
     """Ask for the pass, or say which box has the days."""
-    return _form(agent().lines(), None, "")
+    return _form(agent().lines(), None)
 
 
 @pages.post("/home")
 def show() -> str | tuple[str, int] | Response:
     """The days of the home whose pass was typed: it is needed each time, nothing remembers it."""
-    lines, text = agent().lines(), request.form.get("pass", "")[:64]
+    lines, key = agent().lines(), typed()
     if not lines.here:
-        return _form(lines, None, ""), 409
-    household_pass = read_pass(text)
-    if household_pass is None:
-        return _form(lines, "unreadable", text), _STATUS["unreadable"]
+        return _form(lines, None), 409
+    if isinstance(key, str):
+        return _form(lines, key), STATUS[key]
     try:
-        history = agent().history(client_address(), household_pass)
+        history = agent().history(client_address(), key.words)
     except Refused as refusal:
-        if refusal.code not in _STATUS:
+        if refusal.code not in STATUS:
             raise
-        return _form(lines, refusal.code, text), _STATUS[refusal.code]
-    days = history.days
-    together = Row(gettext("Together"), volume(sum(day.down for day in days)), volume(sum(day.up for day in days)), 0)
-    others = _addresses(lines)
+        return _form(lines, refusal.code), STATUS[refusal.code]
+    rows, sums, others = rows_of(history.days), together(history.days), _addresses(lines)
     return render_template(
-        "days.html", household=history.household, rows=_rows(days), together=together, others=others, start=_start()
+        "days.html", household=history.household, rows=rows, together=sums, others=others, start=_start()
     )
 
 
-def _form(lines: Lines, fault: str | None, text: str) -> str:
-    others = _addresses(lines)
-    return render_template("home.html", here_line=lines.here, others=others, fault=fault, text=text, start=_start())
+def _form(lines: Lines, fault: str | None) -> str:
+    text, others = again(fault) if fault else "", _addresses(lines)
+    return render_template(
+        "home.html",
+        here_line=lines.here,
+        others=others,
+        fault=fault,
+        text=text,
+        safe=safe_address("home"),
+        start=_start(),
+    )
+
+
+def together(days: Iterable[DayUse]) -> Row:
+    """The sums of all days."""
+    sums = [(day.down, day.up) for day in days]
+    name = pgettext("a line with sums", "Together")
+    return Row(name, volume(sum(down for down, _ in sums)), volume(sum(up for _, up in sums)), 0)
 
 
 def _start() -> str:
@@ -82,7 +93,8 @@ def _addresses(lines: Lines) -> list[str]:
     return [f"http://{address}{port}/home" for address in lines.others]
 
 
-def _rows(days: tuple[DayUse, ...]) -> list[Row]:
+def rows_of(days: Collection[DayUse]) -> list[Row]:
+    """The days as the page shows them."""
     most = max((day.down + day.up for day in days), default=0)
     return [Row(_name(day.day), volume(day.down), volume(day.up), _bar(day.down + day.up, most)) for day in days]
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from babel import Locale
-from babel.dates import format_skeleton, format_timedelta
+from babel.dates import format_date, format_skeleton, format_timedelta
 from babel.numbers import format_decimal
 from flask_babel import get_locale, gettext
 
@@ -103,6 +103,12 @@ def past(seconds: float) -> str:
 def day_name(day: date) -> str:
     """A day of the last weeks: ``Sat 21 Nov``."""
     name: str = format_skeleton("MMMEd", day, locale=_locale())
+    return name
+
+
+def date_name(day: date) -> str:
+    """A day of any year: ``21 September 2026``."""
+    name: str = format_date(day, "long", locale=_locale())
     return name
 
 

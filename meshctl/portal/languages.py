@@ -102,7 +102,9 @@ class _ChosenByPath:
         self._application = application
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        first, slash, rest = environ.get("PATH_INFO", "").removeprefix("/").partition("/")
+        # A request for a whole address without a path means the first page; a redirect there would repeat its host.
+        environ["PATH_INFO"] = environ.get("PATH_INFO") or "/"
+        first, slash, rest = environ["PATH_INFO"].removeprefix("/").partition("/")
         environ.pop(_CHOICE, None)
         if slash and first in _BY_TAG:
             environ[_CHOICE] = first

@@ -16,11 +16,10 @@ from typing import Any
 
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
-from waitress.channel import HTTPChannel
-from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, Task, ThreadedTaskDispatcher
 
 from meshctl.portal.captive import Captive
+from meshctl.portal.patience import PatientChannel, PatientDoor
 
 WORKERS = 64
 """Threads that mostly wait for the agent: as many people as join together, it admits together."""
@@ -31,14 +30,9 @@ PORTAL_CONNECTIONS = 448
 CAPTIVE_CONNECTIONS = 256
 """The same for the captive door."""
 
-PER_CLIENT = 48
-"""Open connections that one client address may have at one door."""
-
 _SETTINGS: dict[str, Any] = {
     "ident": None,  # no Server header
     "backlog": 512,
-    "channel_timeout": 10,
-    "cleanup_interval": 5,
     "asyncore_use_poll": True,
     "max_request_header_size": 16 * 1024,
     "max_request_body_size": 16 * 1024,  # the pages refuse above 4 kB in their own words
@@ -96,15 +90,10 @@ class PlainRefusal(ErrorTask):  # type: ignore[misc]
         self.write(_PLAIN)
 
 
-class Channel(HTTPChannel):  # type: ignore[misc]
+class Channel(PatientChannel):
     """One connection of a neighbour."""
 
     error_task_class = PlainRefusal
-
-    def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:  # noqa: A002
-        super().__init__(server, sock, addr, adj, map=map)
-        same = sum(channel.addr[0] == addr[0] for channel in server.active_channels.values())
-        self.will_close = same > PER_CLIENT
 
 
 class CaptiveChannel(Channel):
@@ -114,11 +103,11 @@ class CaptiveChannel(Channel):
     error_task_class = OneAnswer
 
 
-class _PortalDoor(TcpWSGIServer):  # type: ignore[misc]
+class _PortalDoor(PatientDoor):
     channel_class = Channel
 
 
-class _CaptiveDoor(TcpWSGIServer):  # type: ignore[misc]
+class _CaptiveDoor(PatientDoor):
     channel_class = CaptiveChannel
     captive: Captive
 

@@ -15,10 +15,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from waitress.server import TcpWSGIServer
-
 from meshctl.portal.certificate import Certificate
 from meshctl.portal.listeners import Channel, Listeners
+from meshctl.portal.patience import PatientDoor
 
 UNFINISHED = 64
 """Handshakes under way at which the oldest is given up for a new one."""
@@ -132,7 +131,7 @@ class SecureChannel(Channel):
         if sum(one.addr[0] == self.addr[0] for one in unfinished) >= UNFINISHED_PER_CLIENT:
             return False
         if len(unfinished) >= UNFINISHED:
-            min(unfinished, key=lambda one: one.creation_time).will_close = True
+            min(unfinished, key=lambda one: one.touched).will_close = True
         return True
 
     def handle_read(self) -> None:
@@ -149,7 +148,6 @@ class SecureChannel(Channel):
             self.handle_close()
             return
         if octets:
-            self.last_activity = time.time()
             self.received(octets)
         else:
             self.connected = False
@@ -168,7 +166,7 @@ class SecureChannel(Channel):
         return self.agreed
 
 
-class SecureDoor(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
+class SecureDoor(PatientDoor):
     """Where connections over TLS come in. ``certificate`` and ``pace`` are set before the first one."""
 
     channel_class = SecureChannel

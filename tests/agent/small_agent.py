@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from meshctl.agent.members import Members
+from meshctl.agent.outages import Outages
+from meshctl.agent.outlook import Outlook
+from meshctl.agent.pace import Paces
+from meshctl.agent.rights import Rights
 from meshctl.agent.server import Server, unix_listener
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
@@ -70,7 +74,12 @@ class SmallAgent:
         parts = (self.store, self.members, Reconciler(self.config, self.kernel, self.store, self.members, self.clock))
         self.turns = parts[2]
         self.turns.start()
-        self.verbs = Verbs(self.config, self.kernel, parts, self.clock, Views(self.config, parts, self.clock))
+        views = Views(self.config, parts, self.clock)
+        self.verbs = Verbs(self.config, self.kernel, parts, self.clock, views)
+        self.store.boot("this life")
+        self.rights = Rights(self.config, self.store, self.clock, self.verbs, views, None)
+        self.verbs.table |= Outlook(self.config, views, None, Outages(self.store.connection, 1), self.clock).table()
+        self.paces = Paces(self.kernel.neighbours, self.clock)
         self.loop = asyncio.get_running_loop()
 
     def do(self, what: Callable[[SmallAgent], T]) -> T:
@@ -92,7 +101,7 @@ def small_agent(folder: Path) -> Iterator[SmallAgent]:
         with closing(agent.store):
             listener = unix_listener(agent.config.socket)
             listener.setblocking(False)
-            server = await Server(agent.verbs, agent.callers, lambda: None).serve(listener)
+            server = await Server(agent.verbs, agent.callers, lambda: None, agent.paces).serve(listener)
             agents.append(agent)
             ready.set()
             await over.wait()

@@ -166,6 +166,7 @@ def test_a_household_is_shown_with_its_days(agent: SmallAgent, call: Call) -> No
     assert found == {
         "handle": handle, "shares": 1, "since": NOW.wall, "devices": 1, "present": True,
         "bytes": {"down": 5_000_000, "up": 0}, "days": [{"day": found["days"][0]["day"], "down": 5_000_000, "up": 0}],
+        "note": None, "erased_in": None,
     }  # fmt: skip
     said = call("show", handle).output
     assert re.search(r"devices +1 joined at this node now", said)

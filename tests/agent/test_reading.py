@@ -11,11 +11,9 @@ from typing import Any
 import pytest
 
 from meshctl.agent import passes
-from meshctl.agent.homes import Homes
-from meshctl.agent.members import Members
+from meshctl.agent.credential import Credential
 from meshctl.agent.reading import Reading
 from meshctl.agent.store import Store
-from meshctl.agent.tick import Reconciler
 from meshctl.agent.tries import Tries
 from meshctl.history import history, lines
 from meshctl.lists import Roster
@@ -45,24 +43,24 @@ class Node:
         config = config_of(own, "mesh0")
         kernel = FakeKernel(config, ["lan0", "wan0", "mesh0"], lambda: self.clock.now.monotonic)
         kernel.around[HERE] = PHONE
-        members = Members()
-        parts = (self.store, members, Reconciler(config, kernel, self.store, members, self.clock))
         mesh: Any = SimpleNamespace(
             gateway_in_use="third", lists=SimpleNamespace(roster=Roster(1, (GATEWAY, ACCESS, OTHER_GATEWAY)))
         )
         self.tries = Tries(each=6, together=120, seconds=60.0)
-        homes = Homes(config, parts, self.clock)
-        self.reading = Reading(config, kernel, self.store, homes, self.tries, self.clock, mesh)
+        self.kernel = kernel
+        self.credential = Credential(config, kernel, self.store, self.tries, self.clock, mesh)
+        self.reading = Reading(config, self.store, self.credential, mesh)
         self.drawn = passes.draw_verified()
         self.store.add_household(self.drawn.handle, 1, self.drawn.kept, NOW)
         place: Place = ("isp", "down", FIRST_HOME)
         self.store.record(meter({}, {place: Count("1", 42)}), {}, {place: Count("1", 42)}, NOW)
 
-    def ask(self, address: str, text: str | None = None) -> dict[str, Any]:
-        return sent(self.reading.history({"address": address, "pass": text or self.drawn.text}))
+    def ask(self, address: str, text: str | None = None, **words: Any) -> dict[str, Any]:
+        opens = words or {"pass": text or self.drawn.text, "secure": True}
+        return sent(self.reading.history({"address": address, **opens}))
 
-    def code(self, address: str, text: str | None = None) -> str:
-        reply = self.ask(address, text)
+    def code(self, address: str, text: str | None = None, **words: Any) -> str:
+        reply = self.ask(address, text, **words)
         return "" if reply["ok"] else str(reply["error"]["code"])
 
 
@@ -103,6 +101,39 @@ def test_whoever_changes_addresses_behind_another_node_keeps_nobody_here_from_hi
     assert node.code(HERE) == ""
 
 
+@pytest.mark.parametrize("secure", [False, None, 1, "true"])
+def test_a_pass_is_refused_unless_it_came_by_https_and_counts_as_no_try(node: Node, secure: Any) -> None:
+    for _ in range(9):
+        assert node.code(HERE, None, **{"pass": node.drawn.text, "secure": secure}) == "needs-https"
+    assert node.code(HERE) == ""
+
+
+def test_a_stewards_code_opens_one_home_for_one_device_for_a_quarter_of_an_hour(node: Node) -> None:
+    code = node.credential.codes.make(node.drawn.handle, NOW.monotonic)
+    node.kernel.around["10.44.4.10"] = "02:00:00:00:00:02"
+    assert node.code(HERE, code="0000-0000") == "wrong-code"
+    assert node.ask(HERE, code=code.lower().replace("-", ""))["history"]["household"] == node.drawn.handle
+    assert node.code("10.44.4.10", code=code) == "wrong-code"
+    node.clock.now = replace(NOW, monotonic=NOW.monotonic + 899)
+    assert node.code(HERE, code=code) == ""
+    node.clock.now = replace(NOW, monotonic=NOW.monotonic + 901)
+    assert node.code(HERE, code=code) == "wrong-code"
+
+
+def test_a_newer_code_ends_the_one_before_and_codes_are_guessed_no_faster_than_passes(node: Node) -> None:
+    first, second = (node.credential.codes.make(node.drawn.handle, NOW.monotonic) for _ in range(2))
+    assert (node.code(HERE, code=first), node.code(HERE, code=second)) == ("wrong-code", "")
+    for _ in range(5):
+        node.code(HERE, WRONG)
+    assert node.code(HERE, code=second) == "too-many-tries"
+
+
+def test_a_code_opens_nothing_once_its_home_is_gone(node: Node) -> None:
+    code = node.credential.codes.make(node.drawn.handle, NOW.monotonic)
+    node.store.remove_household(node.drawn.handle)
+    assert node.code(HERE, code=code) == "wrong-code"
+
+
 def test_a_node_says_whether_it_has_a_line_and_who_else_has_the_one_in_use_first(node: Node, tmp_path: Path) -> None:
     told = lines(sent(node.reading.lines({})))
     assert (told.here, told.others) == (True, ("10.44.12.1",))
@@ -110,7 +141,7 @@ def test_a_node_says_whether_it_has_a_line_and_who_else_has_the_one_in_use_first
     access = Node(tmp_path / "far", ACCESS)
     told = lines(sent(access.reading.lines({})))
     assert (told.here, told.others) == (False, ("10.44.12.1", "10.44.4.1"))
-    access.reading._kernel.around["10.44.8.9"] = PHONE  # type: ignore[attr-defined]
+    access.kernel.around["10.44.8.9"] = PHONE
     assert access.code("10.44.8.9") == "no-line"
     access.store.close()
 

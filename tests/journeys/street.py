@@ -89,7 +89,7 @@ class Street:
 
     def fetch(self, phone: str, url: str, *words: str) -> str:
         """Status and size of one request, or curl's exit code after a minus."""
-        code, out = self.run(phone, "curl", "-sS", "-g", "-m", "10", "-o", "/dev/null", *words, "-w",
+        code, out = self.run(phone, "curl", "-sS", "-g", "-m", "10", "-e", url, "-o", "/dev/null", *words, "-w",
                              "%{http_code} %{size_download}", url)  # fmt: skip
         return out.strip() if code == 0 else f"-{code}"
 

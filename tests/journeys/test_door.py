@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.journeys.street import PORTAL4, SITE4, SITE6, TICK, Street
+from tests.journeys.street import PORTAL4, PORTAL6, SITE4, SITE6, TICK, Street
 
 PROBE = "http://connectivitycheck.gstatic.com/generate_204"
 
@@ -46,6 +47,8 @@ def test_nothing_of_a_visitor_leaves_by_either_family(quiet: Street) -> None:
         quiet.run("p-1", "curl", "-sS", "-g", "-m", "5", f"http://[{SITE6}]:8000/")[0],
         quiet.run("p-1", "curl", "-sS", "-m", "5", f"http://{SITE4}:53/")[0],
         quiet.run("p-1", "curl", "-sS", "-g", "-m", "5", f"http://[{SITE6}]:53/")[0],
+        quiet.run("p-1", "curl", "-sS", "-m", "5", f"https://{SITE4}:853/")[0],
+        quiet.run("p-1", "curl", "-sS", "-g", "-m", "5", f"https://[{SITE6}]:853/")[0],
         quiet.run("p-1", "ping", "-c1", "-W1", SITE4)[0],
         quiet.run("p-1", "ping", "-c1", "-W1", SITE6)[0],
     ]
@@ -66,6 +69,31 @@ def test_a_foreign_resolver_does_not_answer_a_visitor(quiet: Street) -> None:
     )
 
     assert quiet.run("p-1", "/usr/bin/python3", "-c", ask)[0] != 0
+
+
+def test_our_own_resolver_answers_a_visitor_by_datagrams_only(street: Street) -> None:
+    script = f"""
+import socket
+question = bytes.fromhex("000101000001000000000000046d65736804686f6d650000010001")
+for server in ("{PORTAL4}", "{PORTAL6.strip("[]")}"):
+    family = socket.AF_INET6 if ":" in server else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as udp, socket.socket(family, socket.SOCK_STREAM) as tcp:
+        udp.settimeout(5); udp.connect((server, 53)); udp.send(question)
+        tcp.settimeout(5); print(udp.recv(512)[-4:] == socket.inet_aton("{PORTAL4}"), tcp.connect_ex((server, 53)))
+"""
+    assert street.run("p-1", "/usr/bin/python3", "-c", script)[1].split() == ["True", str(errno.ECONNREFUSED)] * 2
+
+
+def test_nobody_joins_for_another_by_naming_his_address(street: Street) -> None:
+    other = str(street.lab.member("p-4")["ipv4"])
+    words = ["-X", "POST"]
+    for name in ("X-Forwarded-For", "X-Real-IP", "Client-IP"):
+        words += ["-H", f"{name}: {other}"]
+    assert street.fetch("p-1", f"http://{PORTAL4}/join", *words, "-H", f"Forwarded: for={other}").startswith("303")
+
+    assert street.fetch("p-1", PROBE).startswith("204")
+    assert street.fetch("p-4", PROBE).startswith("302")
+    street.press("p-1", "leave")
 
 
 @pytest.mark.parametrize("site", [SITE4, f"[{SITE6}]"])

@@ -62,7 +62,7 @@ def test_a_removed_home_is_named_by_no_line_and_the_sum_of_both_is_what_it_was(t
         assert all(before[way] <= after[way] <= before[way] + 100_000 for way in before)
         two.until(lambda: rows_with(two, "oak", handle) == "")
         time.sleep(2 * TICK)
-    assert rows_with(two, "elm", handle) == "removed"
+    assert rows_with(two, "elm", handle) == ""
 
 
 def test_when_one_line_is_lost_its_neighbours_go_out_by_the_other_and_back(two: Street) -> None:

@@ -19,6 +19,9 @@ from tests.portal.fake_agent import FakeAgent
 
 HERE = "127.0.0.1"
 
+NOTHING = "nothing is said"
+"""As an Origin: the header is left out."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -79,12 +82,16 @@ def ports(config: Config, fake: FakeAgent) -> Iterator[Ports]:
 
 @pytest.fixture
 def ask(ports: Ports) -> Ask:
-    """One request on a fresh connection to the portal's own door."""
+    """One request on a fresh connection to the portal's own door, as a browser makes it on our own page."""
 
     def one(method: str, path: str, body: str | None = None, port: int | None = None, **headers: str) -> Reply:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
+        if sent.get("Origin") is NOTHING:
+            del sent["Origin"]
+        elif method == "POST" and not sent.keys() & {"Origin", "Referer", "Sec-Fetch-Site"}:
+            sent["Origin"] = f"http://{sent.get('Host', f'{HERE}:{port or ports.portal}')}"
         with closing(http.client.HTTPConnection(HERE, port or ports.portal, timeout=10)) as connection:
             connection.request(method, path, body, sent)
             with connection.getresponse() as response:

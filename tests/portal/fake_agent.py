@@ -10,13 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from meshctl.history import DayUse, History, Lines
+from meshctl.history import Lines
 from meshctl.network_view import Box, NetworkView
 from meshctl.quota.explain import Explanation
+from meshctl.receipt import Receipt
 from meshctl.wire import DeviceView, LineView, PauseView, Slice, WireError, as_table, decode_line, encode_line, failure
-
-GOOD_PASS = "7KQ2-M9XD-0TTR-1V5Z"
-TRIES = 3
+from tests.portal.fake_homes import GOOD_PASS, TRIES, VERBS, FakeHome
 
 
 class FakeAgent:
@@ -28,17 +27,14 @@ class FakeAgent:
         self.asked: list[dict[str, Any]] = []
         self.homes, self.guests, self.busy, self.uplink, self.has_line = 12, 3, 0.4, True, True
         self.pause: PauseView | None = None
-        self.days: tuple[DayUse, ...] = (
-            DayUse("2026-11-21", 1_234_567_890, 98_700_000),
-            DayUse("2026-11-20", 5_000_000, 0),
-        )
+        self.home = FakeHome()
         self.others: tuple[str, ...] = ()
         self.network = NetworkView("elm-1", (Box("elm-1", line=True, up=True),), internet=True)
         self.refusal: tuple[str, str] | None = None
         self.raw_reply: bytes | None = None
         self.before_join: Callable[[], None] = lambda: None
-        self.wrong = 0
         self.standing: Explanation | None = None
+        self.remembered: float | None = None
         self._server: _Server | None = None
 
     def start(self) -> None:
@@ -71,10 +67,14 @@ class FakeAgent:
             "join": self._join,
             "leave": self._leave,
             "link": self._link,
-            "history": self._history,
+            "remember": self._remember,
+            "forget": self._forget,
+            "withdraw": self._withdraw,
         }
-        expected = {"verb", "address", "pass"} if request.get("verb") in ("link", "history") else {"verb", "address"}
-        if request.get("verb") not in verbs or set(request) != expected:
+        expected = {"verb", "address", "pass"} if request.get("verb") == "link" else {"verb", "address"}
+        number = {"number"} if request.get("verb") == "withdraw" else set()
+        known = request.get("verb") in verbs and set(request) - number == expected
+        if request.get("verb") not in VERBS and not known:
             return failure("bad-request", "a verb and its fields")
         try:
             ipaddress.ip_address(request["address"])
@@ -82,7 +82,7 @@ class FakeAgent:
             return failure("bad-request", "address is an IPv4 or IPv6 address")
         if request["address"] not in self.seen:
             return failure("unknown-device", "no device is seen behind that address")
-        return verbs[request["verb"]](request)
+        return self.home.answer(request) if request["verb"] in VERBS else verbs[request["verb"]](request)
 
     def _device(self, request: dict[str, Any]) -> dict[str, Any]:
         state = self.seen[request["address"]]
@@ -98,6 +98,7 @@ class FakeAgent:
             up=up,
             standing=self.standing if state == "household" else None,
             pause=self.pause,
+            remembered=self.remembered,
         )
         return {"ok": True, "device": as_table(view)}
 
@@ -118,14 +119,28 @@ class FakeAgent:
             self.seen[request["address"]] = "household"
         return self._device(request)
 
-    def _history(self, request: dict[str, Any]) -> dict[str, Any]:
-        return self._refusal(request) or {"ok": True, "history": as_table(History("7KQ2", self.days))}
+    def _remember(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self.pause or self.seen[request["address"]] == "visitor":
+            return failure("not-joined", "join first")
+        self.remembered = 90 * 86_400.0
+        receipt = Receipt("7KQ2-M9XD-0TTR", "remember", 1, 1_795_000_000.0, self.remembered)
+        return {**self._device(request), "receipt": as_table(receipt)}
+
+    def _forget(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.remembered = None
+        return self._leave(request)
+
+    def _withdraw(self, request: dict[str, Any]) -> dict[str, Any]:
+        if len(request.get("number", "7KQ2-M9XD-0TTR")) != 14:
+            return failure("unreadable", "twelve letters and figures")
+        self.remembered = None
+        return {"ok": True}
 
     def _refusal(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        if self.wrong >= TRIES:
+        if self.home.wrong >= TRIES:
             return failure("too-many-tries", "wait ten minutes")
         if request["pass"] != GOOD_PASS:
-            self.wrong += 1
+            self.home.wrong += 1
             return failure("wrong-pass", "no household has this pass")
         return None
 

@@ -9,10 +9,11 @@ import pytest
 
 from meshctl.history import DayUse
 from tests.portal.conftest import HERE, Ask
-from tests.portal.fake_agent import GOOD_PASS, TRIES, FakeAgent
+from tests.portal.fake_agent import FakeAgent
+from tests.portal.fake_homes import GOOD_CODE, GOOD_PASS, TRIES
 from tests.portal.test_pages import check_page
 
-ASKED = f"pass={GOOD_PASS}"
+ASKED = f"key={GOOD_CODE}"
 
 
 def test_the_form_leads_to_the_days_of_that_home_alone(ask: Ask, fake: FakeAgent) -> None:
@@ -22,8 +23,8 @@ def test_the_form_leads_to_the_days_of_that_home_alone(ask: Ask, fake: FakeAgent
     assert reply.status == 200
     for word in ("Home 7KQ2, day by day", "Sat 21 Nov", "Fri 20 Nov", "1.2 GB", "98.7 MB", "5 MB"):
         assert word in reply.text
-    assert fake.asked[-1] == {"verb": "history", "address": HERE, "pass": GOOD_PASS}
-    assert GOOD_PASS not in reply.text
+    assert fake.asked[-1] == {"verb": "history", "address": HERE, "code": GOOD_CODE}
+    assert GOOD_CODE not in reply.text
     check_page(reply)
 
 
@@ -35,7 +36,7 @@ def test_nothing_remembers_the_pass(ask: Ask, fake: FakeAgent) -> None:
 
 def test_37_days_at_their_longest_fit_in_one_small_page(ask: Ask, fake: FakeAgent) -> None:
     last = date(2026, 11, 23)
-    fake.days = tuple(DayUse(str(last - timedelta(days=n)), 123_456_789_012, 123_456_789_012) for n in range(37))
+    fake.home.days = tuple(DayUse(str(last - timedelta(days=n)), 123_456_789_012, 123_456_789_012) for n in range(37))
     fake.others = tuple(f"10.44.{n}.1" for n in range(4, 40, 4))
     reply = ask("POST", "/home", ASKED, Host="10.144.100.1")
     assert reply.text.count("<tr>") == 39
@@ -43,31 +44,40 @@ def test_37_days_at_their_longest_fit_in_one_small_page(ask: Ask, fake: FakeAgen
 
 
 def test_the_longest_bar_is_the_greatest_day_and_a_little_is_never_nothing(ask: Ask, fake: FakeAgent) -> None:
-    fake.days = tuple(DayUse(f"2026-11-{day:02}", amount, 0) for day, amount in ((4, 1), (3, 1000), (2, 480), (1, 0)))
-    assert re.findall(r'<rect width="(\d+)%"', ask("POST", "/home", ASKED).text) == ["5", "100", "50", "0"]
+    fake.home.days = tuple(
+        DayUse(f"2026-11-{day:02}", amount, 0) for day, amount in ((4, 1), (3, 1000), (2, 480), (1, 0))
+    )
+    assert re.findall(r"<rect width=(\d+)%", ask("POST", "/home", ASKED).text) == ["5", "100", "50", "0"]
 
 
 def test_bytes_without_a_date_are_said_to_have_none(ask: Ask, fake: FakeAgent) -> None:
-    fake.days = (DayUse("", 3_000_000, 0),)
+    fake.home.days = (DayUse("", 3_000_000, 0),)
     reply = ask("POST", "/home", ASKED)
     assert "No date yet" in reply.text
     check_page(reply)
 
 
 def test_a_home_without_any_use_is_told_so(ask: Ask, fake: FakeAgent) -> None:
-    fake.days = ()
+    fake.home.days = ()
     reply = ask("POST", "/home", ASKED)
     assert "Nothing yet" in reply.text
     check_page(reply)
 
 
-def test_wrong_passes_are_refused_as_when_linking(ask: Ask) -> None:
-    assert "does not look like a pass" in ask("POST", "/home", "pass=hello").text
+def test_what_opens_nothing_is_refused_as_when_linking(ask: Ask) -> None:
+    assert "We cannot read that" in ask("POST", "/home", "key=hello").text
     for _ in range(TRIES):
-        reply = ask("POST", "/home", "pass=0000-0000-0000-0000")
-        assert (reply.status, "We do not know this pass" in reply.text) == (422, True)
+        reply = ask("POST", "/home", "key=0000-0000")
+        assert (reply.status, "This code does not work" in reply.text) == (422, True)
         check_page(reply)
     assert ask("POST", "/home", ASKED).status == 429
+
+
+def test_a_pass_typed_in_the_open_goes_no_further_and_is_not_shown_again(ask: Ask, fake: FakeAgent) -> None:
+    reply = ask("POST", "/home", f"key={GOOD_PASS}")
+    assert (reply.status, "do not type your pass here" in reply.text, GOOD_PASS in reply.text) == (422, True, False)
+    assert not any(request["verb"] == "history" for request in fake.asked)
+    check_page(reply)
 
 
 def test_a_box_without_a_line_says_where_the_days_are(ask: Ask, fake: FakeAgent) -> None:

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from meshctl.portal.listeners import PER_CLIENT
+from meshctl.portal.patience import PER_CLIENT
 from tests.portal.conftest import HERE, Ask, Ports
 from tests.portal.fake_agent import FakeAgent
 

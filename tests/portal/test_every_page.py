@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from meshctl.portal.app import create_portal
 from meshctl.portal.languages import LANGUAGES, Language
 from meshctl.wire import PauseView
 from tests.portal.conftest import HERE
-from tests.portal.fake_agent import GOOD_PASS, FakeAgent
+from tests.portal.fake_agent import FakeAgent
+from tests.portal.fake_homes import GOOD_CODE, GOOD_PASS, HOME
 from tests.portal.markup import Markup
 from tests.portal.test_standing import standing
 
@@ -54,6 +55,8 @@ class Scene:
     status: int = 200
     form: tuple[tuple[str, str], ...] | None = None
     change: Callable[[FakeAgent], Any] = lambda fake: None
+    scheme: str = "http"
+    there: str = ""
 
 
 def _dead(fake: FakeAgent) -> None:
@@ -73,11 +76,29 @@ def _paused(fake: FakeAgent) -> None:
 
 
 def _long(fake: FakeAgent) -> None:
-    fake.days = tuple(DayUse(f"2026-{10 + n // 31}-{n % 31 + 1:02}", 123_456_789_012, 1_230_000) for n in range(37))
+    fake.home.days = tuple(
+        DayUse(f"2026-{10 + n // 31}-{n % 31 + 1:02}", 123_456_789_012, 1_230_000) for n in range(37)
+    )
     fake.others = tuple(f"10.44.{n}.1" for n in range(4, 20, 4))
 
 
-PASS, WRONG = (("pass", GOOD_PASS),), (("pass", "0000-0000-0000-0000"),)
+def _remembered(fake: FakeAgent) -> None:
+    fake.remembered = 5e6
+
+
+def _one_box(fake: FakeAgent) -> None:
+    fake.network = NetworkView("elm-1", (Box("elm-1", True, True),), True)
+
+
+def _full(fake: FakeAgent) -> None:
+    boxes = tuple(f"the-longest-name-of-a-box-{n}" for n in range(5))
+    state = {"linked": True, "standing": standing(1.8, 1, shares=3), "note": "Ñ€" * 100, "erased_in": 0.0}
+    fake.home.mine = replace(HOME, **state, keeper=boxes[0], keeper_up=False, away=boxes)  # type: ignore[arg-type]
+    _long(fake)
+
+
+WRONG = (("pass", "0000-0000-0000-0000"),)
+CODE, NO_CODE = (("key", GOOD_CODE),), (("key", "0000-0000"),)
 
 SCENES = [
     *(Scene(path) for path in LEARN),
@@ -97,10 +118,31 @@ SCENES = [
     Scene(f"/pass?p={GOOD_PASS}"),
     Scene("/pass", status=422, form=WRONG),
     Scene("/pass", status=422, form=(("pass", "x" * 64),)),
+    Scene("/remember"),
+    Scene("/remember", "guest"),
+    Scene("/remember", "household", change=_one_box),
+    Scene("/remember", "guest", change=_remembered),
+    Scene("/remember", "guest", form=()),
+    Scene("/remember", "guest", form=(("stop", "1"),)),
+    Scene("/remember", form=(("number", "7KQ2-M9XD-0TTR"),)),
+    Scene("/remember", status=422, form=(("number", "7KQ2"),)),
     Scene("/home"),
     Scene("/home", change=_mesh),
-    Scene("/home", form=PASS, change=_long),
-    Scene("/home", form=PASS, change=lambda fake: setattr(fake, "days", ())),
+    *(Scene(path, scheme="https") for path in ("/home", "/mine")),
+    Scene("/mine", status=422, form=(("key", "0000-0000-0000-0000"),), scheme="https"),
+    Scene("/home", form=CODE, change=_long),
+    Scene("/home", form=CODE, change=lambda fake: setattr(fake.home, "days", ())),
+    *(Scene(path, status=422, form=form) for path in ("/home", "/mine") for form in (NO_CODE, (("key", GOOD_PASS),))),
+    Scene("/mine"),
+    *(Scene("/mine", form=CODE, change=change) for change in (lambda fake: None, _full)),
+    *(Scene("/mine", form=(*CODE, ("part", part)), change=_full) for part in ("days", "why", "wrong")),
+    Scene("/mine-correct", status=422, form=(*CODE, ("note", "Ñ€ " * 68)), there="/mine"),
+    Scene("/mine-correct", form=(*CODE, ("note", "x")), change=_full, there="/mine"),
+    Scene("/mine-erase", status=422, form=CODE, there="/mine"),
+    Scene("/mine-erase", form=(*CODE, ("sure", "yes")), there="/mine"),
+    Scene("/mine-keep", form=CODE, change=_full, there="/mine"),
+    Scene("/forget"),
+    Scene("/forget", "household", form=()),
     Scene("/nowhere", status=404),
     Scene("/join", status=405),
     Scene("/", status=503, change=lambda fake: setattr(fake, "refusal", ("busy", "no"))),
@@ -121,8 +163,14 @@ class Pages:
         scene.change(self.fake)
         method = "GET" if scene.form is None else "POST"
         data = None if scene.form is None else dict(scene.form)
+        where = {"Origin": f"{scene.scheme}://mesh.home"} if data is not None else {}
         return self.client.open(
-            f"/{language.tag}{scene.path}", method=method, data=data, environ_base={"REMOTE_ADDR": HERE}
+            f"/{language.tag}{scene.path}",
+            method=method,
+            data=data,
+            base_url=f"{scene.scheme}://mesh.home",
+            headers=where,
+            environ_base={"REMOTE_ADDR": HERE},
         )
 
 
@@ -205,7 +253,7 @@ def languages(page: Markup, language: Language, scene: Scene) -> Iterator[str]:
     offered = [table for _, table in page.links if "hreflang" in table]
     if [table["hreflang"] for table in offered] != [one.tag for one in LANGUAGES]:
         yield f"languages {offered}"
-    there = scene.path.split("?")[0] if scene.status not in (404, 405) else "/"
+    there = scene.there or scene.path.split("?")[0] if scene.status not in (404, 405) else "/"
     for table, one in zip(offered, LANGUAGES, strict=True):
         path = urlsplit(table["href"]).path
         if (table["lang"], table["dir"], path) != (one.tag, one.direction, f"/{one.tag}{there}"):

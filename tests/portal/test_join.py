@@ -9,7 +9,8 @@ from meshctl.config import Config
 from meshctl.portal.agent_client import AgentClient
 from meshctl.portal.app import create_portal
 from tests.portal.conftest import HERE, Ask, Ports
-from tests.portal.fake_agent import GOOD_PASS, TRIES, FakeAgent
+from tests.portal.fake_agent import FakeAgent
+from tests.portal.fake_homes import GOOD_PASS, TRIES
 
 
 def test_one_press_and_two_requests_bring_a_phone_online(ask: Ask, fake: FakeAgent) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from meshctl.wire import PauseView
 from tests.portal.conftest import HERE, Ask
-from tests.portal.fake_agent import GOOD_PASS, FakeAgent
+from tests.portal.fake_agent import FakeAgent
+from tests.portal.fake_homes import GOOD_PASS
 from tests.portal.test_pages import check_page
 
 REASON = "It sends <b>spam</b> & floods the line."

@@ -28,7 +28,7 @@ ipv4 = "10.44.0.1/22"
 ipv6 = "fd44::1/64"
 """
 
-_PASSING = """
+PASSING = """
 import os, sys
 from meshctl.cli import main
 for want, have in enumerate(map(int, sys.argv[1].split(",")), 3):
@@ -48,7 +48,7 @@ def test_it_serves_on_passed_sockets_and_stops_when_told(config: Config, fake: F
     with closing(ready), closing(listen_tcp(HERE, 0)) as portal, closing(listen_tcp(HERE, 0)) as captive:
         high = [os.dup2(one.fileno(), number) for number, one in ((60, portal), (61, captive))]
         process = subprocess.Popen(
-            [sys.executable, "-c", _PASSING, ",".join(map(str, high)), "portal", "--config", str(file)],
+            [sys.executable, "-c", PASSING, ",".join(map(str, high)), "portal", "--config", str(file)],
             pass_fds=high,
             env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")},
         )

@@ -56,6 +56,8 @@ class DayKey:
 class DayKeys:
     """The keys alive on this node, the one in use first."""
 
+    rotate, lifetime, turn = ROTATE, LIFETIME, TURN
+
     def __init__(self) -> None:
         self._keys: list[DayKey] = []
 
@@ -88,11 +90,11 @@ class DayKeys:
 
     def is_due(self, now: float, rank: int) -> bool:
         """Say whether this node, the ``rank``-th of the roster, should make the next key."""
-        return bool(self._keys) and now - self._keys[0].born > ROTATE + rank * TURN
+        return bool(self._keys) and now - self._keys[0].born > self.rotate + rank * self.turn
 
     def forget(self, now: float) -> list[str]:
         """Destroy keys that are too old; return their names."""
-        gone = [key.name for key in self._keys if now - key.born > LIFETIME]
+        gone = [key.name for key in self._keys if now - key.born > self.lifetime]
         self._keys = [key for key in self._keys if key.name not in gone]
         return gone
 
@@ -115,7 +117,7 @@ class DayKeys:
             age, epoch = number(one, "age"), integer(one, "epoch")
             if epoch < 1:
                 raise bad_shape("keys")
-            if 0 <= age <= LIFETIME and self.get(_name(secret)) is None:
+            if 0 <= age <= self.lifetime and self.get(_name(secret)) is None:
                 fresh.append(DayKey(_name(secret), epoch, secret, now - age))
         self._take(fresh)
         return bool(fresh)

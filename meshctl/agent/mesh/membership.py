@@ -115,6 +115,7 @@ class Membership:
     def roll_changed(self, removed: Container[str], lost: Iterable[Device], now: float) -> None:
         """Put devices into households that were not known here before; ``lost`` became guests with their household."""
         self.roaming.records.drop_homes(removed)
+        self.roaming.records.rewrite_homes()
         mine = [d.hardware for d in lost if self.roaming.mine(d.hardware)]
         self._publish(self.roaming.claim([d for one in mine if (d := self._members.get(one)) is not None], now), now)
         homeless = [d.hardware for d in self._members.all() if d.household is None]
@@ -137,6 +138,11 @@ class Membership:
     def vouched(self) -> list[Device]:
         """Return the devices that this node vouches for and lets through."""
         return [device for device in self._members.unpaused() if self.roaming.mine(device.hardware)]
+
+    def devices_of(self, household: str) -> int:
+        """Return how many devices of a household are joined anywhere."""
+        joined = {r.token: r for r in self.roaming.records.all() if r.household == household and not r.gone}
+        return sum(1 for record in joined.values() if self._keys.current and record.key == self._keys.current.name)
 
     def keep(self, shelf: Shelf, now: float, *, all_keys_known: bool) -> None:
         """Forget records that are over, and write what changed."""

@@ -85,6 +85,10 @@ class Records:
                 self._records[record.token] = replace(record, household=None)
                 self.dirty.add(record.token)
 
+    def rewrite_homes(self) -> None:
+        """Have records that name a household written down anew: it may be known here from now on."""
+        self.dirty |= {record.token for record in self._records.values() if record.household}
+
     def purge(self, now: float, living: Iterable[str], *, all_keys_known: bool) -> None:
         """Forget records that are over, and, once ``all_keys_known``, those whose key is destroyed."""
         keys = set(living)

@@ -45,7 +45,7 @@ class Shelf:
 
         Who was known keeps his number, which the kernel's marks use. No row names who is not known.
         """
-        connection = self._store.connection
+        connection, before = self._store.connection, self.version("roll")
         with self._store.transaction():
             numbers = dict(connection.execute("SELECT handle, number FROM household").fetchall())
             wanted = {one.handle for one in roll.households}
@@ -57,6 +57,8 @@ class Shelf:
             connection.executemany("INSERT OR REPLACE INTO household VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             connection.execute("INSERT OR REPLACE INTO list VALUES ('roll', ?, ?)", (roll.version, body))
             drop_absent(connection, removed)
+        if removed or not before:
+            self._store.scrub()
         return removed
 
     def roll_rows(self) -> list[Enrolled]:
@@ -79,13 +81,17 @@ class Shelf:
             return
         gone = [(token,) for token, record in changed.items() if record is None]
         kept = [
-            (r.token, r.key, r.household or "", max(0.0, r.until - now), r.version, r.owner, int(r.gone))
+            (r.token, r.key, self._named(r.household), max(0.0, r.until - now), r.version, r.owner, int(r.gone))
             for r in changed.values()
             if r is not None
         ]
         with self._store.transaction():
             self._store.connection.executemany("DELETE FROM token WHERE token = ?", gone)
             self._store.connection.executemany("INSERT OR REPLACE INTO token VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
+
+    def _named(self, household: str | None) -> str:
+        """Return a household as it is written down: one that is on no roll here may be one that was erased."""
+        return household if household and self._store.household(household) else ""
 
     def pauses(self, now: float) -> list[PauseRecord]:
         """Return the pauses of a former run; those of a former boot have as long to go as when they were written."""

@@ -148,7 +148,8 @@ class Story:
 
     def link(self, phone: str, text: str) -> float:
         """Enter a pass at the phone's own node; the seconds until the node knew it."""
-        url, words = f"http://{self.portal(phone)}/pass", ("--data-urlencode", f"pass={text}")
+        url = f"http://{self.portal(phone)}/pass"
+        words = ("--referer", url, "--data-urlencode", f"pass={text}")
         return self.until(f"{phone}'s node takes the pass", lambda: self.code(phone, url, *words) == "303", 10)
 
     def carried(self, handle: str) -> int:

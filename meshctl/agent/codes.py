@@ -1,0 +1,70 @@
+"""Codes by which a steward opens a home's page for a person: eight characters, a quarter of an hour, in RAM only.
+
+A code is for one home and, from its first use, for one device, so who overhears it on an open radio has
+little of it. Nodes tell each other only its hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+
+from meshctl.agent.passes import ALPHABET, FORGIVEN
+
+SECONDS = 900.0
+LENGTH = 8
+
+
+@dataclass
+class _Code:
+    digest: str
+    until: float
+    who: str | None = None
+
+
+class Codes:
+    """The living codes, one of a home at most; a newer one ends the one before."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, _Code] = {}
+
+    def make(self, household: str, now: float) -> str:
+        """Draw a code that opens one home's page, and return it as it is read aloud: ``XXXX-XXXX``."""
+        plain = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+        self.learn(household, _digest(plain), SECONDS, now)
+        return f"{plain[:4]}-{plain[4:]}"
+
+    def learn(self, household: str, digest: str, left: float, now: float) -> None:
+        """Take in a code that another node made."""
+        self._codes[household] = _Code(digest, now + min(left, SECONDS))
+
+    def living(self, now: float) -> list[tuple[str, str, float]]:
+        """Return of each code the home, its hash and how many seconds it has left."""
+        self._lapse(now)
+        return [(household, code.digest, code.until - now) for household, code in self._codes.items()]
+
+    def household(self, text: str, who: str | None, now: float) -> str | None:
+        """Return the home that a code opens for ``who``, or ``None``.
+
+        From then on it opens it for nobody else here. ``None`` asks for a node that has seen to that itself.
+        """
+        self._lapse(now)
+        digest = _digest(text.upper().translate(FORGIVEN))
+        for household, code in self._codes.items():
+            if hmac.compare_digest(code.digest, digest) and (who is None or code.who in (None, who)):
+                code.who = code.who or who
+                return household
+        return None
+
+    def forget(self, households: set[str]) -> None:
+        """End the codes of all homes but these."""
+        self._codes = {one: code for one, code in self._codes.items() if one in households}
+
+    def _lapse(self, now: float) -> None:
+        self._codes = {one: code for one, code in self._codes.items() if now < code.until}
+
+
+def _digest(plain: str) -> str:
+    return hashlib.sha256(plain.encode()).hexdigest()

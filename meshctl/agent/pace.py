@@ -1,0 +1,48 @@
+"""How often one device may ask the node for what costs it something, whatever addresses the device has.
+
+What is too fast is refused with the seconds after which it would not be. Reading one's own page costs
+little and is not counted here. The numbers and their reasons are in docs/door.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from meshctl.agent.clock import Clock
+from meshctl.agent.replies import Reply, Request, client_address, no
+from meshctl.pace import Allowance, Pace
+
+_CHANGES = frozenset({"join", "leave", "link", "remember", "forget"})
+"""What changes the kernel, or is told to other nodes."""
+
+_PROOFS = frozenset({"link", "history", "mine", "export", "correct", "erase", "erase-cancel"})
+"""What checks a pass, for some hundredths of a second in which nobody else is answered."""
+
+CHANGES = Allowance(40, 1.0)
+PROOFS = Allowance(12, 5.0)
+
+
+class Paces:
+    """The paces of all devices, by hardware address, in RAM. ``neighbours`` reads the kernel's neighbour table."""
+
+    def __init__(self, neighbours: Callable[[], Mapping[str, str]], clock: Clock) -> None:
+        self._neighbours, self._clock = neighbours, clock
+        self._paces = ((_CHANGES, Pace(CHANGES)), (_PROOFS, Pace(PROOFS)))
+
+    def refusal(self, request: Request) -> Reply | None:
+        """Count a device's request; return what refuses it where it is too much. Raises `WireError`."""
+        verb = request.get("verb")
+        concerned = [pace for verbs, pace in self._paces if verb in verbs]
+        if not concerned:
+            return None
+        hardware = self._neighbours().get(client_address(request))
+        if hardware is None:
+            return None  # the verb says so itself
+        now = self._clock.read().monotonic
+        left = max(pace.wait(hardware, now) for pace in concerned)
+        if left <= 0.0:
+            return None
+        refusal = no("too-fast", f"That was too often. Try again in {math.ceil(left)} s.")
+        refusal["error"]["seconds"] = math.ceil(left)
+        return refusal

@@ -1,0 +1,243 @@
+"""The whole examination: before joining, joining, after joining."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import ssl
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from meshctl.doctor import findings, login
+from meshctl.doctor.announced import UNRESTRICTED, judge_announced, scheme_and_name
+from meshctl.doctor.api import ACCEPTS, Replies, judge_api, page_of, says_captive
+from meshctl.doctor.catalogue import BROWSER, Client
+from meshctl.doctor.fetch import Kept, Net, Untold, fetch, fetch_and_keep
+from meshctl.doctor.judge import Verdict, judge
+from meshctl.doctor.link import ask_link, default_device
+from meshctl.doctor.names import RELAY, lies
+from meshctl.doctor.observed import Ask, Findings, Heard, Phase, Unchecked
+from meshctl.doctor.probing import Visit, visit_all
+from meshctl.doctor.redirects import BROKEN, captive_answers, page
+from meshctl.doctor.refusal import by_family, judge_leak, refusals
+from meshctl.doctor.report import Report, Seen, expected_state
+from meshctl.doctor.resolver import Resolver
+from meshctl.doctor.truth import captive_heards, is_captive, judge_truth
+
+CHECK = "http://connectivitycheck.gstatic.com/generate_204"
+_KEEP = (*(one for one in BROWSER if one[0] != "Accept-Encoding"), ("Connection", "keep-alive"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for. ``api`` is where the captive portal API is, where the caller knows it."""
+
+    clients: tuple[Client, ...]
+    servers: tuple[str, ...]
+    tls: ssl.SSLContext
+    device: str = ""
+    most: float | None = None
+    api: str = ""
+    let_in_within: float = 5.0
+    """Seconds that the portal has to let in who pressed its button."""
+
+
+class Examination:
+    """One run. ``say`` hears how far it is."""
+
+    def __init__(self, plan: Plan, say: Callable[[str], None] = lambda _: None) -> None:
+        self._plan, self._say = plan, say
+        self.report = Report()
+        self._began = time.monotonic()
+        self._steps: list[Heard] = []
+        self._kept: tuple[Heard, Kept | None] | None = None
+        self._is_announced = False
+
+    def before(self) -> None:
+        """Look as a device that has not joined."""
+        net = self._net()
+        with ThreadPoolExecutor(2) as pool:
+            refused, over6 = pool.submit(refusals, net), pool.submit(by_family, net, 6)
+            seen = self._look(net, "before")
+            seen.told.add(judge_leak(over6.result(), captive4=bool(captive_heards(seen.visits))))
+            seen.told.add(refused.result())
+        seen.told.add(captive_answers(captive_heards(seen.visits)))
+        told = self._find_page(net, seen)
+        broken = [one.says for one in told.found if one.code in BROKEN]
+        if broken:
+            seen.visits = [_broken(one, broken[0]) for one in seen.visits]
+        seen.told.add(told)
+        seen.told.add(self._names(net))
+        self._kept = fetch_and_keep(net, Ask(CHECK, _KEEP, 10.0, step=0.3))
+
+    def after(self) -> None:
+        """Look as a device that has joined."""
+        net = self._net()
+        told = self._stale()
+        seen = self._look(net, "after")
+        seen.told.add(told)
+        if not self._steps:
+            seen.told.add(self._names(net))
+
+    def join(self) -> bool:
+        """Press the page's button; whether that let this device in."""
+        if not self._steps or self._steps[-1].trouble or self._steps[-1].status != 200:
+            self.report.gave_up = "No sign-in page was found, so nothing was pressed."
+            return False
+        net = self._net()
+        offer = login.read_page(self._steps[-1])
+        if offer.form is None:
+            self._cannot_press(offer)
+            return False
+        began = time.monotonic()
+        login.press(net, self._steps[-1], offer.form)
+        if self._is_in(net):
+            self.report.join = f"Pressed the button: let in after {time.monotonic() - began:.1f} s."
+            return True
+        return self._with_cookies(net, offer)
+
+    def close(self) -> Report:
+        """End what is open, and give the report."""
+        if self._kept and self._kept[1]:
+            self._kept[1].close()
+        self.report.took = time.monotonic() - self._began
+        return self.report
+
+    def _net(self) -> Net:
+        plan = self._plan
+        return Net(Resolver(plan.servers, plan.device), plan.tls, plan.device, plan.most)
+
+    def _look(self, net: Net, phase: Phase) -> Seen:
+        with ThreadPoolExecutor(2) as pool:
+            api, over4 = pool.submit(self._ask_api, net), pool.submit(by_family, net, 4)
+            visits = visit_all(net, self._plan.clients, "", lambda words: self._say(f"{phase}: {words}"))
+            replies, told = api.result()
+        sign_in = page_of(replies.plain) if replies else ""
+        visits = [_again(one, sign_in) for one in visits]
+        has_none = self.report.api == UNRESTRICTED
+        unrestricted = has_none or bool(replies and says_captive(replies.plain) is False)
+        seen = Seen(phase, visits, expected_state(phase, visits, unrestricted=unrestricted), told)
+        captive = is_captive([_again(one, "") for one in visits])
+        if replies:
+            seen.told.add(judge_api(replies, phase, captive))
+        if has_none and captive is not False:
+            seen.told.found.append(findings.unrestricted_lie(phase))
+        plain, secure = over4.result()
+        if plain.trouble in ("local", "name"):
+            plain, secure = by_family(net, 6)
+        seen.told.add(judge_truth(visits, plain, secure, phase, unrestricted=unrestricted))
+        self.report.phases.append(seen)
+        return seen
+
+    def _ask_api(self, net: Net) -> tuple[Replies | None, Findings]:
+        told = Findings()
+        if not self._is_announced:
+            self._is_announced = True
+            self.report.announced = ask_link(self._plan.device or default_device())
+            told.add(judge_announced(self.report.announced))
+            said = [one.uri for one in self.report.announced.values() if one.raw is not None]
+            self.report.api = self._plan.api or next(iter(said), "")
+            if self.report.api and self.report.api != UNRESTRICTED:
+                told.add(scheme_and_name(self.report.api))
+        if not self.report.api:
+            told.unchecked.append(
+                Unchecked("the captive portal API (RFC 8908)", "none is announced here; name one with --api")
+            )
+        if not self.report.api or self.report.api == UNRESTRICTED:
+            return None, told
+        asks = {key: Ask(self.report.api, (("Accept", accept),), step=0.3) for key, accept in ACCEPTS.items()}
+        with ThreadPoolExecutor(len(asks)) as pool:
+            return Replies(**dict(zip(asks, pool.map(lambda ask: fetch(net, ask), asks.values()), strict=True))), told
+
+    def _find_page(self, net: Net, seen: Seen) -> Findings:
+        first = next(
+            (one for one in seen.visits if one.verdict.state in ("portal", "blank") and one.verdict.page), None
+        )
+        if first is None:
+            return Findings()
+        start = next(iter(first.heards.values())).ask.url
+        self._steps = login.walk(net, start)
+        told = page(self._steps)
+        if any(one.code == "redirect-loop" for one in told.found):
+            with_cookies = login.walk(net, start, http.cookiejar.CookieJar())
+            if not any(one.code == "redirect-loop" for one in page(with_cookies).found):
+                self._steps = with_cookies
+                return Findings([findings.needs_cookie("the sign-in page opens")])
+        return told
+
+    def _names(self, net: Net) -> Findings:
+        """Judge every look-up so far, but those of the portal's own names."""
+        for name in RELAY:
+            net.resolver.look(name, "A")
+        own_hosts = {urlsplit(one.ask.url).hostname or "" for one in self._steps[1:]} | {
+            urlsplit(self.report.api).hostname
+        }
+        own = [a for one in net.resolver.looked if one.name in own_hosts for a in one.addresses]
+        return lies([one for one in net.resolver.looked if one.name not in own_hosts], own)
+
+    def _stale(self) -> Findings:
+        """Ask again on the connection of before joining."""
+        if self._kept is None:
+            return Findings()
+        first, kept = self._kept
+        if kept is None or first.closed:
+            return Findings(right=["the portal ends its connections, so none is asked again after joining"])
+        try:
+            again = kept.hear(first.ask, time.monotonic() + 5.0)
+        except Untold as fault:
+            if fault.trouble == "late":
+                return Findings([findings.stale(Heard(first.ask, trouble="late"))])
+            return Findings(right=["a connection of before joining is ended by joining"])
+        if again.status == 204:
+            return Findings(right=["a connection of before joining reaches the internet after it"])
+        return Findings([findings.stale(again)])
+
+    def _is_in(self, net: Net) -> bool:
+        until = time.monotonic() + self._plan.let_in_within
+        while True:
+            heard = fetch(net, Ask(CHECK, (("Connection", "close"),), 3.0, step=0.3))
+            if heard.status == 204:
+                return True
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.2)
+
+    def _with_cookies(self, net: Net, offer: login.SignIn) -> bool:
+        jar = http.cookiejar.CookieJar()
+        steps = login.walk(net, self._steps[0].ask.url, jar)
+        again = login.read_page(steps[-1])
+        if jar and again.form is not None:
+            login.press(net, steps[-1], again.form, jar)
+            if self._is_in(net):
+                self.report.join = "Pressed the button: let in, with a cookie only."
+                self.report.told.found.append(findings.needs_cookie("joining works"))
+                return True
+        if offer.has_script:
+            self.report.told.found.append(findings.needs_script())
+        self.report.told.found.append(findings.join_fails(self._plan.let_in_within))
+        self.report.gave_up = "The button was pressed, and this device is not in."
+        return False
+
+    def _cannot_press(self, offer: login.SignIn) -> None:
+        if offer.asks:
+            self.report.gave_up = (
+                f"The sign-in page asks for {', '.join(offer.asks[:4])}: join by hand, without --join."
+            )
+        elif offer.has_script:
+            self.report.told.found.append(findings.needs_script())
+            self.report.gave_up = "The sign-in page has no button that works without script."
+        else:
+            self.report.gave_up = "The sign-in page has no form: join by hand, without --join."
+
+
+def _broken(visit: Visit, why: str) -> Visit:
+    """The visit of a client that would open the page, where the page shows nothing."""
+    if visit.verdict.state != "portal":
+        return visit
+    return replace(visit, verdict=Verdict("blank", why, visit.verdict.page))
+
+
+def _again(visit: Visit, sign_in: str) -> Visit:
+    return replace(visit, verdict=judge(visit.client, visit.heards, visit.looked, sign_in))

@@ -1,0 +1,40 @@
+"""What is wrong with joining, and with what outlasts it. Pure."""
+
+from __future__ import annotations
+
+from meshctl.doctor.observed import Finding, Heard, Phase
+
+_SHEETS = "Wireless Broadband Alliance, captive network portal notes"
+
+
+def needs_cookie(what: str) -> Finding:
+    """``what`` goes on: "only for who keeps a cookie"."""
+    remedy = "Keep state in the form, or by address: the sheets that phones open forget cookies."
+    return Finding("needs-cookie", "fault", f"{what} only for who keeps a cookie.", remedy, _SHEETS)
+
+
+def needs_script() -> Finding:
+    """There is no button that works without one."""
+    remedy = "Use a plain form that posts: some sheets run no script, and phones look again only when a page loads."
+    return Finding("needs-script", "fault", "joining needs a script.", remedy, _SHEETS)
+
+
+def join_fails(seconds: float) -> Finding:
+    """The button does not let in."""
+    says = f"the button was pressed, and the portal still answers {seconds:g} s later."
+    return Finding(
+        "join-fails", "fault", says, "Open the firewall before answering the form.", "RFC 8952, 2.3", "after"
+    )
+
+
+def stale(again: Heard) -> Finding:
+    """A connection of before joining still leads to the portal."""
+    says = f"a connection of before joining is still caught after it: {again.summary}."
+    remedy = "Answer visitors with Connection: close, and forget their redirected connections when they join."
+    return Finding("stale-connection", "fault", says, remedy, "RFC 8952, 2.4", "after")
+
+
+def unrestricted_lie(phase: Phase) -> Finding:
+    """The network says by RFC 8910 that it has no portal, and has one."""
+    says = "the network says that it has no portal, and has one."
+    return Finding("unrestricted-lie", "fault", says, "Announce the API, or nothing.", "RFC 8910, 2", phase)

@@ -1,0 +1,80 @@
+"""Whether what clients conclude is true: replies that are faked, a network that is open, the way out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from meshctl.doctor.judge import is_true
+from meshctl.doctor.observed import Finding, Findings, Heard, Phase, Severity
+from meshctl.doctor.probing import Visit
+
+
+def captive_heards(visits: Sequence[Visit]) -> list[Heard]:
+    """Replies over plain http that are not what the client's own server answers."""
+    return [
+        heard
+        for visit in visits
+        for way, heard in visit.heards.items()
+        if urlsplit(way.url).scheme == "http" and not heard.trouble and not is_true(visit.client, way, heard)
+    ]
+
+
+def is_captive(visits: Sequence[Visit]) -> bool | None:
+    """What the clients together say; ``None`` where they do not agree."""
+    states = {visit.verdict.state for visit in visits}
+    if states <= {"portal", "blank"}:
+        return True
+    return False if states == {"online"} else None
+
+
+def judge_truth(visits: Sequence[Visit], plain: Heard, secure: Heard, phase: Phase, *, unrestricted: bool) -> Findings:
+    """Compare what is told over http, which can be faked, with what is told over https, which cannot.
+
+    ``plain`` and ``secure`` are Android's check over IPv4, or over IPv6 where that is all there is. IPv6 beside
+    IPv4 is judged by itself.
+    """
+    told = Findings()
+    true = [plain] if plain.status == 204 else _true4(visits)
+    works, why = secure.status == 204, secure.summary
+    if phase == "before" and true and not works:
+        told.found.append(Finding(
+            "faked-success", "fault",
+            f"{true[0].ask.url} is answered as if it were the internet, before joining; https: {why}.",
+            "Redirect it: a phone that hears the true reply never opens the sign-in page.", "RFC 8952, 1", phase,
+        ))  # fmt: skip
+    elif phase == "before" and true and not unrestricted:
+        told.found.append(Finding(
+            "already-online", "fault", f"{true[0].ask.url} and https reach the internet before joining.",
+            "Look from a device that has not joined; a network without a portal says so by RFC 8910 "
+            "(urn:ietf:params:capport:unrestricted).", "RFC 8910, 2", phase,
+        ))  # fmt: skip
+    elif phase == "after" and true and not works and secure.trouble != "certificate":
+        told.found.append(Finding(
+            "faked-success", "fault", f"http says that the internet is there, and https does not reach it: {why}.",
+            "Let the real probes out instead of answering them.", "AOSP NetworkMonitor.java", phase,
+        ))  # fmt: skip
+    elif true and works:
+        told.right.append(f"{phase} joining, http and https agree that the internet is there")
+    told.add(_intercepted(secure, phase))
+    return told
+
+
+def _true4(visits: Sequence[Visit]) -> list[Heard]:
+    """True replies over plain http that did not come by IPv6."""
+    return [
+        heard
+        for visit in visits
+        for way, heard in visit.heards.items()
+        if urlsplit(way.url).scheme == "http" and ":" not in heard.address and is_true(visit.client, way, heard)
+    ]
+
+
+def _intercepted(secure: Heard, phase: Phase) -> Findings:
+    if secure.trouble != "certificate":
+        return Findings()
+    host = urlsplit(secure.ask.url).hostname
+    says = f"{host} over https shows a certificate that is not its own: {secure.detail}."
+    remedy = "Reset port 443 for visitors and let members through: nobody can redirect https."
+    severity: Severity = "fault" if phase == "after" else "warning"
+    return Findings([Finding("https-intercepted", severity, says, remedy, "RFC 8952, 1", phase)])

@@ -1,0 +1,55 @@
+"""What a link announces, asked of a real DHCP server and router."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from meshctl.doctor.link import ask_link, default_device
+from meshctl.lab.kernel import SYSTEM_PATH, inside_net, ip, write_sysctl
+
+pytestmark = pytest.mark.kernel
+
+URI = "https://mesh.example/captive"
+SERVER = (
+    "dnsmasq", "--no-daemon", "--user=root", "--group=root", "--conf-file=/dev/null", "--no-hosts", "--no-resolv",
+    "--pid-file=", "--dhcp-leasefile=/dev/null", "--interface=far0", "--port=0", "--dhcp-authoritative", "--no-ping",
+    "--dhcp-range=10.9.1.10,10.9.1.20,255.255.255.0", "--dhcp-range=fd09:1::,ra-stateless,64", "--enable-ra",
+    f"--dhcp-option-force=114,{URI}", f"--dhcp-option=option6:103,{URI}",
+)  # fmt: skip
+
+
+@pytest.fixture
+def phone() -> Iterator[str]:
+    """A namespace whose eth0 has an address on a link with a server that announces."""
+    far, near = (f"lnk{os.getpid()}{end}" for end in "fn")
+    with ExitStack() as stack:
+        for name in (far, near):
+            ip([f"netns add {name}"])
+            stack.callback(ip, [f"netns del {name}"])
+            with inside_net(name):
+                write_sysctl("net.ipv6.conf.default.accept_dad", "0")
+        ip([f"link add far0 netns {far} type veth peer name eth0 netns {near}"])
+        ip(["link set far0 up", "addr add 10.9.1.1/24 dev far0", "addr add fd09:1::1/64 dev far0 nodad"], far)
+        ip(["link set eth0 up", "addr add 10.9.1.9/24 dev eth0", "route add default via 10.9.1.1"], near)
+        server = subprocess.Popen(
+            ["ip", "netns", "exec", far, *SERVER], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={"PATH": SYSTEM_PATH},
+        )  # fmt: skip
+        stack.callback(server.wait)
+        stack.callback(server.terminate)
+        yield near
+
+
+def test_dhcp_dhcpv6_and_the_router_are_asked_and_say_what_they_announce(phone: str) -> None:
+    with inside_net(phone):
+        device = default_device()
+        told = ask_link(device)
+
+    assert device == "eth0"
+    assert (told["dhcp4"].uri, told["dhcp6"].uri) == (URI, URI)
+    assert (told["ra"].asked, told["ra"].raw, told["ra"].why) == (True, None, "")

@@ -1,0 +1,149 @@
+"""Ten thousand malformed requests to every door: nothing breaks, nothing grows, nobody learns of another."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from meshctl.portal.agent_client import AgentClient
+from meshctl.service import listen_tcp
+from meshctl.wire import decode_line
+from tests.agent.small_agent import NOW, SmallAgent, small_agent
+from tests.portal.conftest import HERE
+from tests.portal.malformed import SECRET, line, request
+from tests.portal.test_process import PASSING
+
+SEED = 5
+REQUESTS = 3_500
+"""To each of the two plain doors; the agent's socket gets as many lines."""
+
+SIDE_BY_SIDE = 6
+GROWTH = 6_000_000
+"""Bytes that the portal may have more after the second half than after the first; it has some 60 MB."""
+
+TELLING = re.compile(rb'Traceback|File "|werkzeug|waitress|meshctl/|\.py\b|sqlite|02:00:00:00:00')
+
+
+@dataclass(frozen=True)
+class Doors:
+    process: psutil.Process
+    ports: dict[str, int]
+    log: Path
+
+    def figures(self) -> tuple[int, int, int]:
+        """Memory, open files and threads, once nothing is under way any more."""
+        deadline = time.monotonic() + 20
+        while len(self.process.net_connections()) > 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self.process.memory_info().rss, self.process.num_fds(), self.process.num_threads()
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgent]:
+    with small_agent(tmp_path_factory.mktemp("agent")) as agent:
+        agent.callers[os.getuid()] = "portal"
+        agent.kernel.around = {HERE: "02:00:00:00:00:01", "10.44.0.9": "02:00:00:00:00:09"}
+        yield agent
+
+
+@pytest.fixture(scope="module")
+def doors(agent: SmallAgent, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    log = tmp_path_factory.mktemp("portal") / "log"
+    with (
+        closing(listen_tcp(HERE, 0)) as portal,
+        closing(listen_tcp(HERE, 0)) as captive,
+        serving(agent, log, portal, captive) as process,
+    ):
+        yield Doors(process, {"portal": portal.getsockname()[1], "captive": captive.getsockname()[1]}, log)
+
+
+@contextmanager
+def serving(agent: SmallAgent, log: Path, *listeners: socket.socket) -> Iterator[psutil.Process]:
+    """A portal of its own process on these sockets."""
+    numbers = ",".join(str(one.fileno()) for one in listeners)
+    words = [sys.executable, "-c", PASSING, numbers, "portal", "--config", str(agent.file)]
+    with log.open("wb") as written:
+        process = subprocess.Popen(words, pass_fds=[one.fileno() for one in listeners], stderr=written)
+    try:
+        yield psutil.Process(process.pid)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def exchange(port: int, sent: bytes) -> bytes:
+    """Everything that comes back until the door hangs up."""
+    found = b""
+    with socket.create_connection((HERE, port), timeout=20) as channel, suppress(ConnectionError):
+        channel.sendall(sent)
+        channel.shutdown(socket.SHUT_WR)
+        while piece := channel.recv(65536):
+            found += piece
+    return found
+
+
+@pytest.mark.parametrize("door", ["portal", "captive"])
+def test_no_malformed_request_breaks_a_door_or_makes_it_grow(door: str, doors: Doors, agent: SmallAgent) -> None:
+    chance = random.Random(SEED)
+    sent = [request(chance, number) for number in range(REQUESTS)]
+    statuses: Counter[bytes] = Counter()
+    marks = []
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as crowd:
+        for first in (0, REQUESTS // 2):
+            some = sent[first : first + REQUESTS // 2]
+            for number, reply in enumerate(crowd.map(partial(exchange, doors.ports[door]), some), first):
+                # Nobody is refused for asking often: that would hide what lies behind.
+                agent.clock.now = replace(NOW, monotonic=NOW.monotonic + 10 * number)
+                statuses.update(re.findall(rb"^HTTP/1\.[01] (\d{3}) ", reply))
+                assert not TELLING.search(reply), (sent[number], reply)
+                assert set(re.findall(rb"%s(\d{6})" % SECRET.encode(), reply)) <= {b"%06d" % number}
+            marks.append(doors.figures())
+
+    (memory, files, threads), (memory_after, files_after, threads_after) = marks
+    assert {status for status in statuses if status >= b"500"} <= {b"501"}, statuses
+    assert sum(statuses.values()) > REQUESTS // 2
+    assert files_after <= files + SIDE_BY_SIDE  # connections to the agent are kept, one for each that asked at once
+    assert threads_after == threads
+    assert memory_after - memory < GROWTH
+    assert not TELLING.search(doors.log.read_bytes().replace(b"meshctl.portal", b"")), doors.log.read_text()[:3000]
+    assert SECRET.encode() not in doors.log.read_bytes()
+
+
+def test_no_malformed_line_silences_the_agent(agent: SmallAgent, caplog: pytest.LogCaptureFixture) -> None:
+    chance = random.Random(SEED)
+    said: Counter[str] = Counter()
+    for _ in range(SIDE_BY_SIDE):
+        with socket.socket(socket.AF_UNIX) as channel, closing(channel.makefile("rb")) as replies:
+            channel.settimeout(10)
+            channel.connect(str(agent.config.socket))
+            for _ in range(REQUESTS // SIDE_BY_SIDE):
+                sent = line(chance)
+                channel.sendall(sent)
+                reply = replies.readline()
+                assert reply, sent
+                table = decode_line(reply)
+                assert not TELLING.search(reply), (sent, reply)
+                said[table.get("error", {}).get("code", "ok")] += 1
+
+    assert not [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")]
+    assert said.keys() >= {"ok", "forbidden", "not-json", "bad-request"}, said
+    with AgentClient(agent.config.socket) as client:
+        assert client.device("10.44.0.9").state in ("visitor", "guest")
