@@ -30,7 +30,11 @@ lint: ## ruff, mypy strict, import contracts
 
 test-journeys: ## the acceptance claims on real labs: visitors, ledger, shares, kills, a mesh (minutes)
 	@tools/setup journeys
-	@$(JAIL) $(PYTHON) -m pytest tests/journeys
+	@$(JAIL) $(PYTHON) -m pytest tests/journeys $(if $(ONLY),-m "$(ONLY)")
+
+test-browser: ## every page in a phone's browsers, in every language, with a keyboard, in the dark (minutes)
+	@tools/setup browser
+	@$(JAIL) $(PYTHON) -m pytest tests/browser
 
 test-deploy: ## put it on a booted Debian 12 by Ansible, twice, and join through it (root; minutes)
 	@tools/setup deploy
@@ -46,7 +50,11 @@ docs-figures: ## make the figures and pictures of docs/fair-share.md anew, by th
 catalogues: ## bring the pages' languages up to date with their English sources
 	@$(PYTHON) -m tests.catalogues
 
-check: test test-journeys test-deploy ## all of it
+docs-pictures: ## take the pictures of docs/portal.md anew, in a phone of a lab
+	@tools/setup browser
+	@$(JAIL) $(PYTHON) -m tests.browser.pictures
+
+check: test test-journeys test-browser test-deploy ## all of it
 	@$(MAKE) --no-print-directory demo EXIT=1
 
 lock: ## pin every dependency with its hash (needs uv)

@@ -46,6 +46,10 @@ class Promise:
         """What orders the promises of one token: the greater one holds."""
         return (self.version, self.gone, self.revision, self.writer, self.household, self.consent.receipt)
 
+    def holds(self, now: float) -> bool:
+        """Say whether the device is to be known again: without a consent it is not."""
+        return not self.gone and self.consent.receipt != "" and now < self.until
+
 
 class Book:
     """The table `remembered`, and the receipts that were taken back by their number."""
@@ -62,8 +66,8 @@ class Book:
         if known and known[0].stamp >= promise.stamp:
             return
         removed = promise.household and self._store.household(promise.household) is None
-        over = promise.gone or removed or self._is_withdrawn(promise.consent.receipt)
-        self._write(_emptied(promise) if over else promise)
+        void = promise.gone or removed or self._is_withdrawn(promise.consent.receipt)
+        self._write(_void(promise) if void else promise)
 
     def withdraw(self, receipt: str, now: float) -> None:
         """End what a receipt stands for, also where the promise itself has not come yet."""
@@ -72,12 +76,12 @@ class Book:
             self._connection.execute("INSERT OR REPLACE INTO withdrawn VALUES (?, ?)", (receipt, until))
         rows = self._connection.execute(f"SELECT {_COLUMNS} FROM remembered WHERE receipt = ?", (receipt,))  # noqa: S608
         for promise in [_promise(row) for row in rows.fetchall()]:
-            self._write(_emptied(promise))
+            self._write(_void(promise))
 
     def find(self, tokens: Iterable[str], now: float) -> Promise | None:
         """Return what holds for the device that has these tokens, under one key each."""
         latest = max(self._of(tokens), key=lambda one: one.stamp, default=None)
-        return None if latest is None or latest.gone or latest.until <= now else latest
+        return latest if latest is not None and latest.holds(now) else None
 
     def all(self) -> list[Promise]:
         """Return every entry."""
@@ -164,5 +168,6 @@ def _promise(row: tuple[Any, ...]) -> Promise:
     return Promise(token, key, until, version, writer, bool(gone), revision, household, consent)
 
 
-def _emptied(promise: Promise) -> Promise:
-    return replace(promise, gone=True, revision=0, writer="", household="", consent=NOTHING)
+def _void(promise: Promise) -> Promise:
+    """Return what stands in a promise's place, and in its order, once nothing follows from it."""
+    return replace(promise, household="", consent=NOTHING)

@@ -23,9 +23,9 @@ _STATEMENTS = (
     "DELETE FROM use WHERE household != :guests AND household NOT IN (SELECT handle FROM household)",
     "DELETE FROM home_memory WHERE household NOT IN (SELECT handle FROM household)",
     "DELETE FROM daily WHERE household != :guests AND household NOT IN (SELECT handle FROM household)",
-    # What says that a promise is over names nobody, and stays as long as the promise might come in anew.
-    "UPDATE remembered SET gone = 1, revision = 0, writer = '', household = '', receipt = '', purpose = '', text = 0, "
-    "since = 0.0, trusted = 0 WHERE household != '' AND household NOT IN (SELECT handle FROM household)",
+    # A promise without a consent is none; the row keeps an older one from coming in anew.
+    "UPDATE remembered SET household = '', receipt = '', purpose = '', text = 0, since = 0.0, trusted = 0 "
+    "WHERE household != '' AND household NOT IN (SELECT handle FROM household)",
     "DELETE FROM wish WHERE household NOT IN (SELECT handle FROM household)",
 )
 

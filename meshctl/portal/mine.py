@@ -90,7 +90,7 @@ def forget_form() -> str:
 
 @pages.post("/forget")
 def forget() -> str:
-    """This device is a visitor again, everywhere."""
+    """This device is a visitor again, everywhere, and nobody remembers it."""
     agent().forget(client_address())
     return render_template("forget.html", done=True)
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.journeys.street import RING, Street
 
+pytestmark = pytest.mark.patient
+
 LAPTOP = '[[phone]]\nname = "laptop"\nat = "oak"\nclient = "networkmanager"\n'
 
 

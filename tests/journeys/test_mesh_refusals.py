@@ -18,6 +18,8 @@ from meshctl.lists import sign_roster
 from tests.journeys.rosters import SYNC, in_force, kept, next_roster, put, signed
 from tests.journeys.street import TICK, Street
 
+pytestmark = pytest.mark.patient
+
 
 @pytest.fixture
 def settled(ring: Street) -> Iterator[Street]:

@@ -26,6 +26,7 @@ def first_probe(ring: Street, phone: str) -> str:
     return ring.run(phone, "sh", "-c", PROBE)[1].strip()
 
 
+@pytest.mark.patient
 def test_a_guest_that_roams_is_online_at_every_node_with_its_first_probe(ring: Street) -> None:
     ring.press("o-2", "join")
     for node in ("ash", "elm", "oak", "ash", "oak"):
@@ -34,6 +35,7 @@ def test_a_guest_that_roams_is_online_at_every_node_with_its_first_probe(ring: S
     ring.until(lambda: ring.online("o-2"))
 
 
+@pytest.mark.patient
 def test_a_household_keeps_its_share_where_it_goes(ring: Street) -> None:
     handle = ring.home("o-3")
     ring.lab.roam("o-3", "ash", wait=False)
@@ -48,6 +50,7 @@ def test_a_household_keeps_its_share_where_it_goes(ring: Street) -> None:
     ring.lab.roam("o-3", "oak", wait=False)
 
 
+@pytest.mark.patient
 def test_twenty_phones_roam_at_once(ring: Street) -> None:
     crowd = [f"r-{number}" for number in range(20)]
     ring.lab.add_phones("oak", crowd)
@@ -60,6 +63,7 @@ def test_twenty_phones_roam_at_once(ring: Street) -> None:
     assert len(next(entry["map"] for entry in members["nftables"] if "map" in entry)["elem"]) >= 20
 
 
+@pytest.mark.patient
 def test_who_leaves_at_one_node_is_a_visitor_at_every_other(ring: Street) -> None:
     ring.press("o-2", "join")
     ring.lab.roam("o-2", "ash", wait=False)
@@ -72,6 +76,7 @@ def test_who_leaves_at_one_node_is_a_visitor_at_every_other(ring: Street) -> Non
     assert ring.lab.member("o-2")["ipv4"] not in announced
 
 
+@pytest.mark.patient
 def test_roaming_works_while_the_hub_is_away(ring: Street) -> None:
     ring.press("o-2", "join")
     ring.lab.kill("elm", "hub", signal.SIGSTOP)
@@ -83,6 +88,7 @@ def test_roaming_works_while_the_hub_is_away(ring: Street) -> None:
         ring.lab.kill("elm", "hub", signal.SIGCONT)
 
 
+@pytest.mark.patient
 def test_after_a_power_cut_of_one_node_its_phones_are_online_without_a_button(ring: Street) -> None:
     ring.press("o-1", "join")
     ring.press("o-2", "join")
@@ -100,6 +106,7 @@ def test_after_a_power_cut_of_one_node_its_phones_are_online_without_a_button(ri
     ring.until(lambda: handle in ring.run("o-3", "curl", "-sS", f"http://{ring.portal('o-3')}/share")[1])
 
 
+@pytest.mark.patient
 def test_a_node_all_alone_after_a_power_cut_shows_the_button_and_no_token_links(ring: Street) -> None:
     ring.press("o-1", "join")
     time.sleep(TICK + 0.5)
@@ -195,3 +202,32 @@ def public(ring: Street) -> tuple[int, int]:
     """The pauses of the last days, and those in force, as everybody may read them."""
     table = json.loads(ring.run("elm", "curl", "-sS", "http://127.0.0.1:8090/public.json", check=True)[1])
     return table["pauses"], table["pauses_now"]
+
+
+def test_a_remembered_phone_is_online_with_no_press_after_all_nodes_lost_their_memory(ring: Street) -> None:
+    ring.press("o-1", "join")
+    handle = ring.home("o-3")
+    receipt = ring.run("o-3", "curl", "-sS", "-X", "POST", f"http://{ring.portal('o-3')}/remember")[1]
+    assert "Your receipt" in receipt
+    # The keys are on every disk but that of the hub's node, which has the list.
+    ring.until(lambda: [bool(keys_on_disk(ring, node)) for node in ("elm", "oak", "ash")] == [False, True, True])
+    time.sleep(TICK + 0.5)
+    for node in ("elm", "oak", "ash"):
+        ring.lab.power_off(node)
+    for node in ("elm", "oak", "ash"):
+        ring.lab.power_on(node, wait=False)
+    ring.lab.wait_ready()
+    ring.until(partial(ring.online, "o-3"), 20)
+    ring.until(lambda: handle in ring.run("o-3", "curl", "-sS", f"http://{ring.portal('o-3')}/share")[1])
+    assert first_probe(ring, "o-1") == "302", "nobody else is known by then: the day keys are gone"
+    ring.lab.roam("o-3", "ash", wait=False)
+    assert first_probe(ring, "o-3") == "204"
+    page = ring.run("o-3", "curl", "-sS", "-X", "POST", f"http://{ring.portal('o-3')}/forget")[1]
+    assert "<h1>" in page
+    assert first_probe(ring, "o-3") == "302"
+
+
+def keys_on_disk(ring: Street, node: str) -> list[str]:
+    """The names of the lasting keys on a node's disk."""
+    state = json.loads(ring.run(node, "meshctl", "config", "show", check=True)[1])["paths"]["state"]
+    return ring.run(node, "find", f"{state}/remember-keys", "-name", "*.key")[1].split()

@@ -14,10 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import pytest
+
 from meshctl.agent.mesh.daykeys import DayKey
 from meshctl.lab.handle import Lab
 from meshctl.lab.shelter import PACKAGE
 from tests.journeys.street import SITE4, SITE6, TICK, Street
+
+pytestmark = pytest.mark.patient
 
 NODES = ("elm", "oak", "ash")
 

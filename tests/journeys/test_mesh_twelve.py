@@ -9,6 +9,8 @@ import pytest
 from meshctl.lab.topology import MESH
 from tests.journeys.street import SITE4, SITE6, Street
 
+pytestmark = pytest.mark.patient
+
 
 @pytest.fixture
 def twelve(stand: Callable[[str], Street]) -> Street:

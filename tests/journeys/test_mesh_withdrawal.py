@@ -6,9 +6,13 @@ import subprocess
 from dataclasses import replace
 from functools import partial
 
+import pytest
+
 from meshctl.lists import Tombstone
 from tests.journeys.rosters import SYNC, in_force, next_roster, put, signed
 from tests.journeys.street import SITE4, SITE6, Street
+
+pytestmark = pytest.mark.patient
 
 
 def test_a_withdrawn_node_is_refused_within_one_sync(last_ring: Street) -> None:

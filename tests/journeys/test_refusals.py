@@ -10,6 +10,8 @@ import pytest
 
 from tests.journeys.street import NODE, Street
 
+pytestmark = pytest.mark.patient
+
 FINE = """
 [node]
 name = "elm"

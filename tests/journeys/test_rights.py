@@ -9,6 +9,8 @@ import pytest
 
 from tests.journeys.street import NODE, Street
 
+pytestmark = pytest.mark.patient
+
 
 @pytest.fixture
 def portal(street: Street) -> list[str]:

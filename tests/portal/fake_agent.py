@@ -72,9 +72,8 @@ class FakeAgent:
             "withdraw": self._withdraw,
         }
         expected = {"verb", "address", "pass"} if request.get("verb") == "link" else {"verb", "address"}
-        number = {"number"} if request.get("verb") == "withdraw" else set()
-        known = request.get("verb") in verbs and set(request) - number == expected
-        if request.get("verb") not in VERBS and not known:
+        given = set(request) - ({"number"} if request.get("verb") == "withdraw" else set())
+        if request.get("verb") not in VERBS and (request.get("verb") not in verbs or given != expected):
             return failure("bad-request", "a verb and its fields")
         try:
             ipaddress.ip_address(request["address"])
