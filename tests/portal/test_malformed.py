@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import re
@@ -94,7 +95,11 @@ def exchange(port: int, sent: bytes) -> bytes:
     found = b""
     with socket.create_connection((HERE, port), timeout=20) as channel, suppress(ConnectionError):
         channel.sendall(sent)
-        channel.shutdown(socket.SHUT_WR)
+        try:
+            channel.shutdown(socket.SHUT_WR)
+        except OSError as fault:
+            if fault.errno != errno.ENOTCONN:  # it hung up already
+                raise
         while piece := channel.recv(65536):
             found += piece
     return found
