@@ -10,7 +10,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from meshctl.agent.journal import node_key
+from nacl.signing import SigningKey
+
 from meshctl.agent.members import Members
 from meshctl.agent.outages import Outages
 from meshctl.agent.outlook import Outlook
@@ -82,7 +83,7 @@ class SmallAgent:
         self.store.boot("this life")
         self.rights = Rights(self.config, self.store, self.clock, self.verbs, views, None)
         self.verbs.table |= Outlook(self.config, views, None, Outages(self.store.connection, 1), self.clock).table()
-        self.remembering = Remembering(self.config, self.kernel, parts, self.clock, node_key(folder), None)
+        self.remembering = Remembering(self.config, self.kernel, parts, self.clock, SigningKey.generate(), None)
         RememberVerbs(self.config, self.kernel, parts, self.clock, views, self.remembering, None).attach(self.verbs)
         self.remembering.turn()
         self.paces = Paces(self.kernel.neighbours, self.clock)
