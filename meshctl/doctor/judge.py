@@ -93,11 +93,15 @@ def _portal(heard: Heard) -> Verdict:
     return Verdict("portal", heard.summary, _page(heard))
 
 
+def _online(heard: Heard) -> Verdict:
+    return Verdict("online", f"the true reply comes by IPv{6 if ':' in heard.address else 4}")
+
+
 def _apple(way: Way, heard: Heard) -> Verdict:
     if heard.trouble:
         return Verdict("limited", heard.summary)
     if heard.status == 200 and b"".join(heard.body.split()) == "".join(way.expects.split()).encode():
-        return Verdict("online", "the true reply")
+        return _online(heard)
     return _portal(heard)
 
 
@@ -171,7 +175,7 @@ def _content(way: Way, heard: Heard) -> Verdict:
     if heard.trouble:
         return Verdict("limited", heard.summary)
     if heard.status == 200 and heard.body == way.expects.encode():
-        return Verdict("online", "the true reply")
+        return _online(heard)
     return _portal(heard)
 
 
@@ -180,7 +184,7 @@ def _firefox(client: Client, heards: Heards) -> Verdict:
     if heard.trouble or (heard.status != 200 and not 300 <= heard.status <= 399):
         return Verdict("silent", f"{heard.summary}: it tries again later")
     if heard.status == 200 and heard.body.strip() == way.expects.encode():
-        return Verdict("online", "the true reply")
+        return _online(heard)
     return _portal(heard)
 
 
@@ -194,7 +198,7 @@ def _networkmanager(way: Way, heard: Heard) -> Verdict:
         true = heard.body.startswith(way.expects.encode())
     else:
         true = heard.status == 204 or (heard.status == 200 and not heard.body)
-    return Verdict("online", "the true reply") if true else _portal(heard)
+    return _online(heard) if true else _portal(heard)
 
 
 _RANK: dict[State, int] = {"silent": 0, "limited": 1, "partial": 2, "blank": 3, "portal": 4, "online": 5}
@@ -208,13 +212,13 @@ def _best(verdicts: Iterable[Verdict]) -> Verdict:
 def _marker(way: Way, heard: Heard) -> Verdict:
     if heard.trouble:
         return Verdict("limited", heard.summary)
-    return Verdict("online", "the true reply") if way.expects.encode() in heard.body else _portal(heard)
+    return _online(heard) if way.expects.encode() in heard.body else _portal(heard)
 
 
 def _empty(_: Way, heard: Heard) -> Verdict:
     if heard.trouble or heard.status >= 400:
         return Verdict("silent", heard.summary)
-    return Verdict("online", "204") if heard.status == 204 else _portal(heard)
+    return _online(heard) if heard.status == 204 else _portal(heard)
 
 
 def is_true(client: Client, way: Way, heard: Heard) -> bool:
