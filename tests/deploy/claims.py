@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from tests.deploy.machine import Machine
-from tests.deploy.play import NAME, Playbook
-from tests.deploy.steps import claim, step, until
+from tests.deploy.play import NAME, PORTAL, Playbook
+from tests.deploy.steps import claim, run, step, until
 from tests.deploy.steward import Steward
 from tests.deploy.street import (
     ACCESS4,
@@ -28,8 +29,8 @@ from tests.deploy.street import (
 )
 
 SERVICES = ("agent", "watch", "portal", "hub", "dnsmasq", "babeld")
-SOCKETS = ("agent", "portal", "captive", "hub")
-PORTAL = "mesh.home"
+SOCKETS = ("agent", "portal", "captive", "secure", "hub")
+API = f"https://{PORTAL}/captive"
 HUB = f"http://{BOARD_MANAGEMENT}:8090"
 
 _FIRST_REPORT = (
@@ -71,6 +72,9 @@ def services_have_only_what_they_need(machine: Machine) -> None:
         for name in ("portal", "hub"):
             fault = _read_as(machine, name, "/var/lib/meshctl/node.key")
             claim("denied" in fault or "No such file" in fault, f"{name} can read the node's key: {fault}")
+        for name in ("agent", "watch", "hub"):
+            fault = _read_as(machine, name, "/etc/meshctl/tls/portal.key")
+            claim("denied" in fault, f"{name} can read the portal's key: {fault}")
         now.say(f"exposure {_exposures(machine)}")
 
 
@@ -99,6 +103,16 @@ def phone_joins(street: Street) -> None:
             page = street.get("phone", f"http://{host}/")
             claim(page == PAGE, f"http://{host} answered {page!r}")
         claim(all(street.pings("phone", to) for to in (INTERNET4, INTERNET6)), "no echo comes back")
+
+
+def phones_are_told_of_an_api(street: Street, root: str) -> None:
+    """DHCP tells where the API is, and that answers over TLS to whoever believes the certificate's authority."""
+    with step("DHCP tells a phone where the captive portal API is, and it answers over TLS") as now:
+        until(street.told_of_portal, lambda told: told == API, "option 114 tells of the API")
+        at = ["--resolve", f"{PORTAL}:443:{NODE4}", "--cacert", root, "--header", "Accept: application/captive+json"]
+        said = street.get("phone", API, *at)
+        claim('"captive":false' in said, f"the API says {said!r} of a phone that has joined")
+        now.say(said.strip())
 
 
 def nodes_next_door_are_routed_to(street: Street) -> None:
@@ -144,20 +158,20 @@ def hub_lists_the_node(street: Street, after_boot: int = 0) -> int:
 
 
 def nothing_about_phones_is_on_the_card(machine: Machine) -> None:
-    """No hardware address was written to the card."""
-    with step("the phone's hardware address is nowhere on the card"):
-        raw = bytes.fromhex(PHONE_HARDWARE.replace(":", ""))
-        spellings = [
-            PHONE_HARDWARE,
-            PHONE_HARDWARE.upper(),
-            PHONE_HARDWARE.replace(":", ""),
-            PHONE_HARDWARE.replace(":", "-"),
-        ]
-        for path in sorted(machine.written.rglob("*")):
-            if path.is_file() and not path.is_symlink():
-                content = path.read_bytes()
-                found = [text for text in spellings if text.encode() in content] or raw in content
-                claim(not found, f"/{path.relative_to(machine.written)} holds it")
+    """No hardware address was written to the card, however encoded, and our services log none."""
+    scan = ["privacy", "scan", "--json", "--address", PHONE_HARDWARE]
+    with step("the phone's hardware address is nowhere on the card") as now:
+        told = json.loads(run([sys.executable, "-m", "meshctl", *scan, str(machine.written)], check=False))
+        claim(told["found"] == [], f"it is on the card: {told['found']}")
+        now.say(f"{told['files']} files, {told['bytes'] >> 20} MB")
+    with step("nor in what our services log, says the scan on the board"):
+        board, said = " ".join(["/opt/meshctl/current/bin/meshctl", *scan]), "journalctl -u 'meshctl-*' -o export"
+        told = json.loads(machine.inside("sh", "-c", f"{said} | {board} - /var/lib/meshctl /var/log/ /etc/meshctl"))
+        claim((told["found"], told["unread"]) == ([], []), f"{told['found']} {told['unread']}")
+        claim(told["bytes"] > 10_000, "there was nothing to search")
+    with step("nor can it come there by a core file"):
+        for name in ("agent", "watch", "portal", "dnsmasq"):
+            claim(_property(machine, name, "LimitCORE") == "0", f"{name} may leave a core file")
 
 
 def going_back_and_forth_keeps_the_phone_online(street: Street, machine: Machine, playbook: Playbook) -> None:
