@@ -127,7 +127,7 @@ def _android(client: Client, heards: Heards) -> Verdict:
             return _portal(heards[way])
     for way in https:
         if found[way] == "success":
-            return Verdict("online", f"204 from {way.url}")
+            return _online(heards[way])
     if any(is_private(heards[way].address) and not heards[way].trouble for way in http):
         return Verdict(
             "limited", f"{http[0].url} has a private address, {heards[http[0]].address}: taken for no internet"
@@ -139,7 +139,7 @@ def _android(client: Client, heards: Heards) -> Verdict:
     if https and success:
         return Verdict("partial", f"http works and https does not: {heards[https[0]].summary}")
     if success:
-        return Verdict("online", "204")
+        return _online(next(heards[way] for way in (*http, *fallback) if found[way] == "success"))
     return Verdict("limited", _why_failed(heards[http[0]]))
 
 
@@ -157,7 +157,7 @@ def _chromeos(client: Client, heards: Heards) -> Verdict:
         if http.status in (302, 307) or (http.status == 200 and size > 1):
             return _portal(http)
         if http.status in (200, 204) and not https.trouble:
-            return Verdict("online", "204 over http, and https answers")
+            return _online(http)
     return Verdict("limited", f"http: {http.summary}; https: {https.summary}")
 
 
