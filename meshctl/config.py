@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from meshctl.captivity import check_portal
 from meshctl.commons.charter import breaches
 from meshctl.fields import FieldError, read_table
 from meshctl.model import Policy
@@ -79,6 +80,7 @@ def load_node(file: Path = DEFAULT_NODE) -> Config:
     config = _load(file, Config)
     for check in (_check_names, _check_devices, _check_prefixes, _check_figures, _check_mesh):
         check(file, config)
+    check_portal(file, config.portal)
     return config
 
 
@@ -182,6 +184,7 @@ def _check_figures(file: Path, config: Config) -> None:
     bounds: list[tuple[str, float, float, float]] = [
         ("portal.port", config.portal.port, 1, 65535),
         ("portal.redirect_port", config.portal.redirect_port, 1, 65535),
+        ("portal.https_port", config.portal.https_port, 1, 65535),
         ("session.guest_hours", session.guest_hours, 0.001, 24 * 366),
         ("session.household_hours", session.household_hours, 0.001, 24 * 366),
         ("report.seconds", config.report.seconds, 1, 86_400),

@@ -74,7 +74,7 @@ def _plain(hint: Any, value: object, at: str) -> object:
             return float(value)
         except OverflowError:
             raise FieldError(at, "it is beyond all measure", "Write a smaller number.") from None
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint not in (bool, object)):
         wanted = _WORDS.get(hint, getattr(hint, "__name__", str(hint)))
         raise FieldError(at, f"{value!r} is not {wanted}", f"Write {wanted}.")
     if isinstance(value, float) and value != value:  # noqa: PLR0124  # the one value unequal to itself

@@ -81,6 +81,9 @@ class Line:
 class Portal:
     """Where neighbours' pages are. ``host`` is a name that this node's resolver answers.
 
+    Without ``splash`` whoever comes is let in, and no button is shown. ``certificate``, a PEM file with its whole
+    chain, and ``key`` open a door of TLS on ``https_port``. ``reachable`` is what visitors may use: ``name:port``.
+
     ``help`` says whom to ask, ``help_place`` where and when; both stand on every page as they are written. Without
     them the pages say, in the reader's language, to ask who hosts the box.
     """
@@ -88,6 +91,11 @@ class Portal:
     host: str = "mesh.home"
     port: int = 80
     redirect_port: int = 8080
+    splash: bool = True
+    certificate: str = ""
+    key: str = ""
+    https_port: int = 443
+    reachable: tuple[str, ...] = ()
     help: str = ""
     help_place: str = ""
 

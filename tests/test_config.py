@@ -24,6 +24,9 @@ up_mbit = 5.5
 """
 
 
+SECURE = 'certificate = "/c"\nkey = "/k"\n'
+
+
 def written(folder: Path, text: str) -> Path:
     file = folder / "meshctl.toml"
     file.write_text(text, encoding="utf-8")
@@ -70,6 +73,16 @@ def test_a_node_needs_no_line(tmp_path: Path) -> None:
         ("[node]", "[portal]\nport = 8080\n[node]", "portal.redirect_port", "two ports"),
         ("[node]", '[report]\nhub = "ftp://x"\n[node]', "report.hub", "http://"),
         ("[node]", '[portal]\nhost = "Mesh Home"\n[node]', "portal.host", "mesh.home"),
+        ("[node]", '[portal]\ncertificate = "/c"\n[node]', "portal.key", "both portal.certificate and portal.key"),
+        ("[node]", '[portal]\nkey = "/k"\n[node]', "portal.certificate", "both portal.certificate and portal.key"),
+        ("[node]", f"[portal]\n{SECURE}https_port = 80\n[node]", "portal.https_port", "three ports"),
+        ("[node]", f'[portal]\n{SECURE}host = "10.44.0.1"\n[node]', "portal.host", "name that"),
+        ("[node]", f'[portal]\n{SECURE}host = "{"a" * 250}"\n[node]', "portal.host", "letters"),
+        ("[node]", '[portal]\nreachable = ["time.example.org"]\n[node]', "portal.reachable[0]", "123/udp"),
+        ("[node]", '[portal]\nreachable = ["a:1", "192.0.2.1:80"]\n[node]', "portal.reachable[1]", "123/udp"),
+        ("[node]", '[portal]\nreachable = ["a:70000"]\n[node]', "portal.reachable[0]", "123/udp"),
+        ("[node]", '[portal]\nreachable = ["a:1/sctp"]\n[node]', "portal.reachable[0]", "123/udp"),
+        ("[node]", f"[portal]\nreachable = {['a:1'] * 33}\n[node]", "portal.reachable", "at most 32"),
         ("[node]", 'file = "x"\n[node]', "file", "Remove it"),
         ("[node]", "[node", "file", "Mend that line"),
     ],

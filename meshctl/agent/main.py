@@ -20,10 +20,12 @@ from meshctl.agent.links import check_devices, offloads, switch_offloads_off
 from meshctl.agent.members import Members
 from meshctl.agent.mesh.circle import OverMesh
 from meshctl.agent.mesh.node import Mesh
+from meshctl.agent.needs import Needs
 from meshctl.agent.outages import Outages
 from meshctl.agent.outlook import Outlook
 from meshctl.agent.pace import Paces
 from meshctl.agent.pausing import Pausing
+from meshctl.agent.provisioning import Provisioning
 from meshctl.agent.purge import Purge
 from meshctl.agent.remember_verbs import RememberVerbs
 from meshctl.agent.remembering import Remembering
@@ -87,6 +89,9 @@ class _Agent:
         self._outlook = Outlook(config, views, self._mesh, Outages(store.connection, boot), clock)
         self._rights = Rights(config, store, clock, self._verbs, views, self._mesh)
         self._verbs.table |= self._outlook.table()
+        self._provisioning = Provisioning(config, clock)
+        self._verbs.table |= self._provisioning.table()
+        self._needs = Needs(config, self._kernel, lambda: self._turns.others)
         circle = OverMesh(config.node.name, self._mesh) if self._mesh else None
         self._remembering = Remembering(config, self._kernel, parts, clock, key, circle)
         RememberVerbs(config, self._kernel, parts, clock, views, self._remembering, circle).attach(self._verbs)
@@ -130,11 +135,13 @@ class _Agent:
             self._config.report.hub, self._config.node.name, self._config.report.seconds, self._store, self._report
         )
         sending = asyncio.create_task(sender.run())
+        opening = asyncio.create_task(self._needs.run())
         notify("READY=1")
         try:
             await self._turn_for_ever(keeping, sending)
         finally:
             sending.cancel()
+            opening.cancel()
             keeping.stop()
             self._outlook.close()
             if self._mesh is not None:
@@ -194,6 +201,7 @@ class _Agent:
         self._keep_copy()
 
     def _keep_copy(self) -> None:
+        self._provisioning.keep()
         self._members.pauses.save(self._pause_copy)
         if not self._members.save(self._copy) and not on_tmpfs(self._folder):
             log.warning("%s is not tmpfs: no copy of the joined devices is kept there", self._folder)

@@ -105,7 +105,8 @@ class Ground:
         far = [one.interface4.network for one in others if config.mesh.devices]
         sources = ipaddress.collapse_addresses([*(access.interface4.network for access in config.access), *far])
         yield _networks("sources4", "ipv4_addr", sources)
-        opened = {config.portal.port, *(port for access in config.access for port in access.open_ports)}
+        pages = {config.portal.port, *([config.portal.https_port] if config.portal.certificate else [])}
+        opened = {*pages, *(port for access in config.access for port in access.open_ports)}
         yield _ports("near_tcp", {53, config.portal.redirect_port, *opened})
         yield _ports("near_udp", {53, 67, 547})
         yield _ports("far_tcp", opened)

@@ -67,7 +67,24 @@ _ELEMENTS = f"""	map member {{
 		timeout {PRESENT_MINUTES}m
 		size 16384
 	}}
+	set reached4 {{
+		type ipv4_addr . inet_proto . inet_service
+		flags timeout
+	}}
+	set reached6 {{
+		type ipv6_addr . inet_proto . inet_service
+		flags timeout
+	}}
 """
+
+_REACHED = (
+    "ip daddr . meta l4proto . th dport @reached4",
+    "ip6 daddr . meta l4proto . th dport @reached6",
+)
+"""What visitors may use (`needs`), where the configuration names anything."""
+
+_REACHED_MARK = 0xFFF0
+"""Of connections to it, so that their answers come in; no share has it, so they are nobody's in the trees."""
 
 
 def install_text(config: Config, roster: Roster | None) -> str:
@@ -95,9 +112,10 @@ def greeting_text(devices: Iterable[str]) -> list[str]:
 
 def _door_chains(ground: Ground) -> Iterator[str]:
     """The first packet of each connection from a neighbour: who is here, and where a visitor's web page leads."""
-    page, links = "tcp dport 80 fib daddr type != local", bool(ground.config.mesh.devices)
+    page, config = "tcp dport 80 fib daddr type != local", ground.config
+    greets = bool(config.mesh.devices) or not config.portal.splash
     yield _chain("notice", "update @seen4 { ether saddr . ip saddr }", "update @seen6 { ether saddr . ip6 saddr }")
-    if links:
+    if greets:
         yield _chain("greet", "add @greeted { ether saddr }", "drop")
     yield _chain(
         "to_portal",
@@ -107,10 +125,11 @@ def _door_chains(ground: Ground) -> Iterator[str]:
     yield _chain(
         "from_neighbour",
         "ether saddr @member goto notice",
-        # A device that may be joined at another node is not told to join before the agent has had a moment to know it:
-        # its first try at a web page is dropped, and TCP tries again within a second (RFC 6298).
-        f"{page} ether saddr != @greeted goto greet" if links else "",
-        f"{page} redirect to :{ground.config.portal.redirect_port}",
+        *(f"{one} accept" for one in _REACHED if config.portal.reachable),
+        # A device that may be joined at another node, or is let in unasked, is not told to join before the agent had
+        # a moment to know it: its first try at a web page is dropped, and TCP tries again within a second (RFC 6298).
+        f"{page} ether saddr != @greeted goto greet" if greets else "",
+        f"{page} redirect to :{config.portal.redirect_port}",
     )
 
 
@@ -137,13 +156,21 @@ def _crossing_chains(ground: Ground) -> Iterator[str]:
         "meta mark set 0",
         "meta mark set ether saddr map @member",
         "ct mark set meta mark",
-        "meta mark 0 goto refuse",
+        f"meta mark 0 goto {'need' if config.portal.reachable else 'refuse'}",
         f"oifname {ground.doors} goto refuse",
         "ct state new,invalid,untracked jump own_prefix",
         f"oifname {ground.mesh} goto to_others" if links else "",
         f"oifname {ground.lines} meta priority set meta mark map @class accept" if config.line else "",
         "jump notice",
     )
+    if config.portal.reachable:
+        yield _chain(
+            "need",
+            f"oifname {ground.doors} goto refuse",
+            "ct state new,invalid,untracked jump own_prefix",
+            *(f"{one} ct mark set {_REACHED_MARK:#x} accept" for one in _REACHED),
+            "goto refuse",
+        )
     yield _chain("own_prefix", *_prefixes(config), "goto refuse")
     # A packet of no connection, which has no mark to compare with, is refused too.
     yield _chain("inward", "ct mark != 0 accept", "goto refuse")

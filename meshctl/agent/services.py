@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from meshctl.captivity import OPTIONS
 from meshctl.config import Access, Config, Line
 
 _LEASE = "1h"
@@ -45,14 +46,22 @@ def dnsmasq_text(config: Config) -> str:
         "dns-forward-max=2000",
         "edns-packet-max=1232",
     ]
+    if _tells_of_portal(config):
+        # Read again when dnsmasq is sent SIGHUP, as who watches the file does: of a dhcp-optsdir nothing ever goes.
+        lines.append(f"dhcp-optsfile={config.paths.run}/{OPTIONS}")
     if config.resolver.upstream:
         lines += ["no-resolv", *(f"server={server}" for server in config.resolver.upstream)]
     for access in config.access:
-        lines += _access_lines(access, config.portal.host)
+        # Stateless DHCPv6 (RFC 8415, 6.1) has an option to tell of the portal; else addresses come by themselves alone.
+        lines += _access_lines(access, config.portal.host, "ra-stateless" if _tells_of_portal(config) else "ra-only")
     return "\n".join(lines) + "\n"
 
 
-def _access_lines(access: Access, host: str) -> list[str]:
+def _tells_of_portal(config: Config) -> bool:
+    return bool(config.portal.certificate) or not config.portal.splash
+
+
+def _access_lines(access: Access, host: str, mode: str) -> list[str]:
     own4, own6 = access.interface4, access.interface6
     network = own4.network
     first, last = network.network_address + 1, network.broadcast_address - 1
@@ -61,7 +70,7 @@ def _access_lines(access: Access, host: str) -> list[str]:
     return [
         f"interface={access.device}",
         f"dhcp-range={low},{high},{network.netmask},{_LEASE}",
-        f"dhcp-range={own6.network.network_address},ra-only,64,{_LEASE}",
+        f"dhcp-range={own6.network.network_address},{mode},64,{_LEASE}",
         f"host-record={host},{own4.ip},{own6.ip}",
     ]
 

@@ -209,6 +209,8 @@ class Verbs:
         self._members.touch([device.mark for device in here], self._clock.read().monotonic)
         arrived = self._mesh.membership.sighted(sightings, self._clock.read().monotonic) if self._mesh else []
         trees = self._turns.plan.trees
+        if not self._config.portal.splash:
+            arrived = [*arrived, *self._welcome(sightings, self._clock.read().monotonic)]
         here = [device for device in here if not self._members.pauses.stops(device.hardware)]
         fresh = [device for device in here if trees and device.mark not in trees["down"].leaves]
         if arrived or fresh:
@@ -217,6 +219,19 @@ class Verbs:
         if self._mesh is not None and self._mesh.membership.can_recognise:
             let_through = {device.hardware for device in self._members.unpaused()}
             self._kernel.greet([one for one in sightings if one not in let_through and one not in awaited])
+
+    def _welcome(self, sightings: Mapping[str, Iterable[str]], now: float) -> list[Device]:
+        """Let in whoever is here, where no button is asked for; who stays is let in anew before his time is over."""
+        half = self._config.session.guest_hours * HOUR / 2
+        welcome = []
+        for hardware in sightings:
+            known = self._members.get(hardware)
+            stays = known is not None and (known.until is None or known.until - now > half)
+            if not stays and not self._is_paused(hardware, now):
+                welcome.append(self._members.join(hardware, self._until(hardware, now), now))
+        if welcome and self._mesh is not None:
+            self._mesh.membership.joined(welcome, sightings, now)
+        return welcome
 
     def _hazard(self, request: Request) -> Reply:
         kind = str(request.get("kind", ""))

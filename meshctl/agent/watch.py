@@ -7,7 +7,6 @@ neighbour discovery only: a filter in the kernel hands it nothing else.
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import selectors
 import socket
@@ -17,19 +16,17 @@ import time
 from collections import deque
 from pathlib import Path
 
+from meshctl.agent.herald import Herald
 from meshctl.agent.links import check_devices, own_addresses
-from meshctl.agent.sightings import Oddity, Own, Sighting, Watcher, packed_filter
+from meshctl.agent.sightings import Oddity, Own, Sighting, Watcher
+from meshctl.agent.taps import open_tap
 from meshctl.config import Config
 from meshctl.service import notify, on_stop
 from meshctl.wire import encode_line
 
 log = logging.getLogger(__name__)
 
-_SO_ATTACH_FILTER = 26
-_ETH_P_ALL = 0x0003
-_SOL_PACKET, _PACKET_STATISTICS, _PACKET_IGNORE_OUTGOING = 263, 6, 23
-_ROOM = 1 << 20
-"""Bytes that a tap asks to hold; the kernel gives at most what net.core.rmem_max allows."""
+_SOL_PACKET, _PACKET_STATISTICS = 263, 6
 
 _ARP_TABLE = Path("/proc/net/arp")
 _MOST_WAITING = 1000
@@ -48,18 +45,6 @@ def run(config: Config) -> int:
     notify("READY=1")
     watch.run()
     return 0
-
-
-def open_tap(device: str) -> socket.socket:
-    """Return a raw socket that receives what the filter lets through (packet(7)). Needs CAP_NET_RAW."""
-    program = packed_filter()
-    held = ctypes.create_string_buffer(program)
-    tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
-    tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
-    tap.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
-    tap.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program) // 8, ctypes.addressof(held)))
-    tap.bind((device, _ETH_P_ALL))
-    return tap
 
 
 def confirm(frame: bytes, odd: Oddity) -> bool:
@@ -89,6 +74,8 @@ class Watch:
         self._stopping = False
         for access in config.access:
             self._selector.register(open_tap(access.device), selectors.EVENT_READ, _watcher(access.device))
+        self._herald = Herald(config)
+        self._herald.register(self._selector)
 
     def stop(self) -> None:
         """Ask `run` to return."""
@@ -100,6 +87,7 @@ class Watch:
             # What came while the agent was told of others is told at once.
             self._listen(0.0 if self._waiting and time.monotonic() >= self._retry_at else 0.5)
             self._tell(time.monotonic())
+            self._herald.attend(time.monotonic())
         for key in list(self._selector.get_map().values()):
             assert isinstance(key.fileobj, socket.socket)
             key.fileobj.close()
@@ -112,6 +100,8 @@ class Watch:
             assert isinstance(key.fileobj, socket.socket)
             if key.data is None:
                 answered = True
+            elif key.data is self._herald:
+                self._herald.hear(key.fileobj)
             else:
                 self._drain(key.fileobj, key.data)
         return answered
@@ -121,7 +111,7 @@ class Watch:
         if now - self._looked_at > _LOOK_AGAIN:
             self._looked_at = now
             for key in self._selector.get_map().values():
-                if key.data is not None:
+                if isinstance(key.data, Watcher):
                     key.data.own = _own(key.fileobj.getsockname()[0])  # type: ignore[union-attr]
         for _ in range(256):
             try:

@@ -76,6 +76,7 @@ class Lab:
             "uplink": self._uplink,
             "power": self._power,
             "roam": self._roam,
+            "certificate": self._certificate,
             "down": self._down,
         }
 
@@ -110,6 +111,7 @@ class Lab:
         signal.signal(signal.SIGINT, self._stop)
         while not self.stopping:
             self.supervisor.turn(1.0 if self.ready else LOOK_EVERY)
+            self.neighbourhood.certificates.heed(self.supervisor)
             if not self.ready and time.monotonic() >= self.next_look:
                 began = time.monotonic()
                 self._look()
@@ -214,6 +216,14 @@ class Lab:
     def _power(self, request: dict[str, Any]) -> dict[str, Any]:
         self.mishaps.power(request["node"], request["change"])
         return self._unsettle("a node's power has changed")
+
+    def _certificate(self, request: dict[str, Any]) -> dict[str, Any]:
+        node, certificates = str(request["node"]), self.neighbourhood.certificates
+        if request["change"] == "withdraw":
+            certificates.withdraw(node)
+        else:
+            certificates.issue(node, float(request["seconds"]) if "seconds" in request else None)
+        return {"ok": True}
 
     def _roam(self, request: dict[str, Any]) -> dict[str, Any]:
         self.mishaps.roam([(str(phone), str(node)) for phone, node in request["moves"]])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from meshctl.lab import air, kernel, netmanager, privilege, reach, shelter
+from meshctl.lab.certificates import Certificates
 from meshctl.lab.community import Community
 from meshctl.lab.fault import LabError
 from meshctl.lab.ground import ROOM
@@ -43,6 +44,7 @@ class Neighbourhood:
         self.internet = Internet(topology.internet)
         self.nodes: dict[str, Node] = {}
         self.phones: dict[str, Phone] = {}
+        self.certificates = Certificates(place.folder, ())
         self.wires = Wires(topology.node, topology.link)
         ways = ways_back(topology.node)
         self.uplinks = {
@@ -83,6 +85,7 @@ class Neighbourhood:
             node = Node(number, table, self.place.folder / "nodes", self.launcher, devices)
             node.furnish(self.topology, community)
             self.nodes[node.name] = node
+        self.certificates = Certificates(self.place.folder, self.nodes.values())
         with ThreadPoolExecutor(os.cpu_count()) as together:
             list(together.map(Node.derive, self.nodes.values()))
         for node in self.nodes.values():
@@ -122,6 +125,8 @@ class Neighbourhood:
         here, count = self.nodes[at], len(self.phones)
         made = [Phone(name, here, client, count + n, eui64=eui64) for n, name in enumerate(wanted)]
         build(made, self.topology.offloads)
+        for name in wanted:
+            self.certificates.teach(name)
         self.phones.update({phone.name: phone for phone in made})
         if self.nodes[at].powered:
             self.associate(made, self.nodes[at])

@@ -11,13 +11,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from meshctl.captivity import OPTIONS
 from meshctl.lab import kernel
 from meshctl.lab.community import Community
 from meshctl.lab.fault import LabError
 from meshctl.lab.ground import ROOM
 from meshctl.lab.kernel import ip
 from meshctl.lab.launch import Launcher, meshctl
-from meshctl.lab.papers import BRIDGE, CAPTIVE_PORT, ETC, HUB_PORT, PORTAL_PORT, hub_tables, node_tables
+from meshctl.lab.papers import (
+    BRIDGE,
+    CAPTIVE_PORT,
+    ETC,
+    HUB_PORT,
+    PORTAL_PORT,
+    SECURE_PORT,
+    hub_tables,
+    node_tables,
+)
 from meshctl.lab.supervisor import Spec
 from meshctl.lab.tables import NodeTable, Topology
 from meshctl.lab.tomltext import toml_text
@@ -77,7 +87,7 @@ class Node:
         namespace = Path("/etc/netns", self.name)
         namespace.mkdir()
         (namespace / "meshctl").symlink_to(self.etc)
-        (namespace / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="ascii")
+        (namespace / "resolv.conf").write_text(f"nameserver {self.ipv4}\n", encoding="ascii")
 
     def derive(self) -> None:
         """Write what follows from its configuration."""
@@ -106,11 +116,13 @@ class Node:
         users = self.launcher.privileges.users
         (self.run / "watch").mkdir(parents=True)
         (self.run / "dnsmasq.leases").touch()
+        (self.run / OPTIONS).touch()
         for path, role, group, mode in (
             (self.run, "agent", "agent", 0o755),
             (self.run / "watch", "watch", "watch", 0o700),
             # dnsmasq writes the leases, the agent may read them, nobody else may.
             (self.run / "dnsmasq.leases", "dnsmasq", "agent", 0o640),
+            (self.run / OPTIONS, "agent", "agent", 0o644),
         ):
             os.chown(path, users[role], users[group])
             path.chmod(mode)
@@ -136,11 +148,16 @@ class Node:
             replace(self._spec("agent", node, environment, (("agent", self._agent_socket()),)), then=self._set_sysctls),
             self._plain("dnsmasq", environment, *self.launcher.dnsmasq(), f"--conf-file={ETC}/dnsmasq.conf"),
             self._spec("watch", node, self.launcher.environment(str(self.run / "watch"))),
-            self._spec("portal", node, environment, self._tcp(("portal", PORTAL_PORT), ("captive", CAPTIVE_PORT))),
+            self._spec("portal", node, environment, self._tcp(*self._pages)),
         ]
         if self.table.hub:
             specs.append(self._spec("hub", hub, environment, self._tcp(("hub", HUB_PORT))))
         return specs
+
+    @property
+    def _pages(self) -> list[tuple[str, int]]:
+        secure = [("secure", SECURE_PORT)] if self.table.secure else []
+        return [("portal", PORTAL_PORT), ("captive", CAPTIVE_PORT), *secure]
 
     def _plain(self, role: str, environment: dict[str, str], *argv: str) -> Spec:
         """A service that does not say when it is ready."""

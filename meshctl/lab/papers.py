@@ -10,7 +10,8 @@ from meshctl.lab.tables import NodeTable, Topology
 from meshctl.lab.uplink import DEVICE as UPLINK
 
 BRIDGE = "br-lan"
-PORTAL_PORT, CAPTIVE_PORT, HUB_PORT = 80, 8080, 8090
+PORTAL_PORT, CAPTIVE_PORT, SECURE_PORT, HUB_PORT = 80, 8080, 443, 8090
+CERTIFICATE, KEY = "portal.pem", "portal.key"
 ETC = Path("/etc/meshctl")
 HELLO_SECONDS = 1.0
 """How often nodes of a lab greet each other, unless their [node.mesh] says otherwise: tests should not wait."""
@@ -34,7 +35,7 @@ def node_tables(
         "paths": {key: str(folder) for key, folder in folders.items()},
         "access": [{"device": BRIDGE, "ipv4": table.ipv4, "ipv6": table.ipv6, "open_ports": doors}],
         "line": line,
-        "portal": {"port": PORTAL_PORT, "redirect_port": CAPTIVE_PORT, **table.portal},
+        "portal": {"port": PORTAL_PORT, "redirect_port": CAPTIVE_PORT, **_secure(table), **table.portal},
         "policy": table.policy,
         "session": table.session,
         # Agents would switch merging off on lines as slow as a lab's.
@@ -44,6 +45,10 @@ def node_tables(
         "resolver": {"upstream": [topology.internet.ipv4, topology.internet.ipv6]},
         "mesh": {"devices": list(devices), "community": community, "hello_seconds": HELLO_SECONDS, **table.mesh},
     }
+
+
+def _secure(table: NodeTable) -> dict[str, object]:
+    return {"certificate": str(ETC / CERTIFICATE), "key": str(ETC / KEY)} if table.secure else {}
 
 
 def hub_tables(table: NodeTable, folders: Mapping[str, Path], state: Path, community: str) -> Tables:

@@ -39,12 +39,14 @@ class UplinkTable:
 class NodeTable:
     """One board; without an ``uplink`` it is no gateway.
 
-    ``policy``, ``session``, ``report``, ``mesh`` and so on go into its meshctl.toml as they are.
+    ``policy``, ``session``, ``report``, ``mesh`` and so on go into its meshctl.toml as they are. A ``secure`` one has a
+    certificate for its portal's name, of an authority that the lab's phones believe.
     """
 
     name: str
     uplink: UplinkTable | None = None
     hub: bool = False
+    secure: bool = False
     ipv4: str = ""
     ipv6: str = ""
     network: dict[str, object] = field(default_factory=dict)

@@ -92,6 +92,10 @@ class AgentClient:
         """The network as everybody may see it. Raises `AgentAway`, `Refused`."""
         return self._read(network_view, {"verb": "network"})
 
+    def secure_door(self, *, usable: bool) -> None:
+        """Tell whether phones may be sent to the portal's door of TLS. Raises `AgentAway`, `Refused`."""
+        self._ask({"verb": "secure-door", "usable": usable})
+
     def lines(self) -> Lines:
         """Where homes' days are kept. Raises `AgentAway`, `Refused`."""
         return self._read(lines, {"verb": "lines"})

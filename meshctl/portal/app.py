@@ -13,9 +13,10 @@ from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from meshctl.config import Config
-from meshctl.portal import days, join, learn, me, mine, remember
+from meshctl.portal import api, days, join, learn, me, mine, remember
 from meshctl.portal.agent_client import AgentAway, AgentClient, Refused
 from meshctl.portal.captive import join_address
+from meshctl.portal.certificate import Certificate
 from meshctl.portal.figures import ahead, exact, lasting, number, past, rate, volume
 from meshctl.portal.languages import bare, speak
 from meshctl.portal.news import UNKNOWN
@@ -29,8 +30,8 @@ BODY_LIMIT = 4096
 """Bytes of a form; a pass needs fifty."""
 
 
-def create_portal(agent: AgentClient, config: Config) -> Flask:
-    """The pages of one node, for any client that can reach them."""
+def create_portal(agent: AgentClient, config: Config, certificate: Certificate | None = None) -> Flask:
+    """The pages of one node, for any client that can reach them; ``certificate`` is that of its door of TLS."""
     app = Flask("meshctl.portal", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=BODY_LIMIT, MAX_FORM_MEMORY_SIZE=BODY_LIMIT, MAX_FORM_PARTS=8)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -41,6 +42,7 @@ def create_portal(agent: AgentClient, config: Config) -> Flask:
     app.jinja_env.filters["bare"] = bare
     app.jinja_env.globals.update({write.__name__: write for write in _WRITERS})
     app.extensions["meshctl"] = (agent, config.portal)
+    app.extensions["meshctl.certificate"] = certificate
     policy = _content_policy(style)
 
     def add_headers(response: Response) -> Response:
@@ -55,6 +57,7 @@ def create_portal(agent: AgentClient, config: Config) -> Flask:
     app.register_blueprint(join.pages)
     app.register_blueprint(me.pages)
     app.register_blueprint(days.pages)
+    app.register_blueprint(api.pages)
     app.register_blueprint(learn.pages)
     app.register_blueprint(mine.pages)
     app.register_blueprint(remember.pages)
@@ -63,11 +66,14 @@ def create_portal(agent: AgentClient, config: Config) -> Flask:
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(HTTPException, _http_fault)
     app.jinja_env.globals["own_address"] = join_address(config)
+    app.jinja_env.globals["secure_address"] = api.secure_portal  # "" while there is no good certificate
     for name in app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)  # compiled now, not while the first phone waits
     return app
 
 
+# No Strict-Transport-Security: the same name must work over plain http, where a phone's first request is sent to, also
+# on the day on which the certificate has expired; a browser that remembered it would lock its owner out.
 # The referrer stays off other sites; "no-referrer" would make a browser call our own forms' origin "null".
 _HEADERS = {
     "Cache-Control": "no-store",

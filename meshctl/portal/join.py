@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 from meshctl.portal.agent_client import AgentClient, Refused
 from meshctl.portal.figures import LineFigures, line_figures
 from meshctl.portal.news import news_of
+from meshctl.settings import Portal
 from meshctl.wire import DeviceView
 
 pages = Blueprint("join", __name__)
@@ -31,6 +32,14 @@ def line_now() -> LineFigures | None:
     return None if line is None else line_figures(line)
 
 
+def admitted(view: DeviceView) -> DeviceView:
+    """The device as it is; where no button is asked for, as it is once it is let in."""
+    settings: Portal = current_app.extensions["meshctl"][1]
+    if settings.splash or view.state != "visitor" or view.pause is not None:
+        return view
+    return agent().join(client_address())
+
+
 @pages.get("/")
 def home() -> str:
     """The join page for a visitor, "you are online" for who has joined; a paused device is told why.
@@ -38,7 +47,7 @@ def home() -> str:
     While the internet is down a visitor is told that instead: a button that looks like a way in would be a lie.
     """
     try:
-        view = agent().device(client_address())
+        view = admitted(agent().device(client_address()))
     except Refused as fault:
         if fault.code != "unknown-device":
             raise

@@ -1,6 +1,6 @@
-"""The portal's two doors, served by waitress: its own pages, and where visitors' requests end up.
+"""The portal's doors, served by waitress: its own pages, and where visitors' requests end up.
 
-Both share one loop. The captive door has a worker of its own and stops accepting earlier, so a crowd
+All share one loop. The captive door has a worker of its own and stops accepting earlier, so a crowd
 of probing phones never takes the place of somebody who is joining. One client address gets a bounded
 number of connections, whatever it sends.
 """
@@ -18,7 +18,7 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.task import ErrorTask, Task, ThreadedTaskDispatcher
 
-from meshctl.portal.captive import Answer
+from meshctl.portal.captive import Captive
 from meshctl.portal.patience import PatientChannel, PatientDoor
 
 WORKERS = 64
@@ -47,22 +47,33 @@ _PLAIN = (
 
 
 class OneAnswer(Task):  # type: ignore[misc]  # waitress ships no types
-    """Gives the door's one answer, well-formed request or not, and closes the connection.
+    """Gives the door's one answer, or hangs up, well-formed request or not, and closes the connection.
 
     The next request of this client may belong to the real internet. An application cannot ask for
     that (PEP 3333 forbids it the ``Connection`` header), a task can.
     """
 
     complete = True
+    silent = False
 
     def execute(self) -> None:
         """Send the answer; a HEAD request gets its head."""
-        answer: Answer = self.channel.server.answer
+        captive: Captive = self.channel.server.captive
+        answer = captive.answer(self.request.headers.get("ACCEPT", ""))
+        if answer is None:
+            self.silent = True
+            self.set_close_on_finish()
+            return
         self.status = answer.status
         self.response_headers = list(answer.headers)
         self.content_length = len(answer.body)
         self.request.headers["CONNECTION"] = "close"
         self.write(b"" if getattr(self.request, "command", "") == "HEAD" else answer.body)
+
+    def finish(self) -> None:
+        """Send what is still to be sent: nothing to whom nothing is said."""
+        if not self.silent:
+            super().finish()
 
 
 class PlainRefusal(ErrorTask):  # type: ignore[misc]
@@ -98,7 +109,7 @@ class _PortalDoor(PatientDoor):
 
 class _CaptiveDoor(PatientDoor):
     channel_class = CaptiveChannel
-    answer: Answer
+    captive: Captive
 
 
 class Listeners:
@@ -107,7 +118,7 @@ class Listeners:
     def __init__(
         self,
         portal: Any,
-        captive: Answer,
+        captive: Captive,
         portal_sockets: Sequence[socket.socket],
         captive_sockets: Sequence[socket.socket],
     ) -> None:
@@ -124,8 +135,14 @@ class Listeners:
         ]
         for one in captive_sockets:
             door = self._open(_CaptiveDoor, captive, one, self._captive_worker, CAPTIVE_CONNECTIONS)
-            door.answer = captive
+            door.captive = captive
             self._doors.append(door)
+
+    def add(self, door: type[Any], application: Any, listener: socket.socket, connections: int, scheme: str) -> Any:
+        """Open one more door of the same pages, before `run`; its requests came by ``scheme``."""
+        added = self._open(door, application, listener, self._workers, connections, url_scheme=scheme)
+        self._doors.append(added)
+        return added
 
     def run(self) -> None:
         """Serve until `stop` is called, then finish what was begun, for two seconds or as long as the agent takes."""
@@ -156,8 +173,10 @@ class Listeners:
             for channel in list(door.active_channels.values())
         )
 
-    def _open(self, door: Any, application: Any, listener: socket.socket, workers: Any, connections: int) -> Any:
-        settings = Adjustments(**_SETTINGS, connection_limit=connections)
+    def _open(
+        self, door: Any, application: Any, listener: socket.socket, workers: Any, connections: int, **more: str
+    ) -> Any:
+        settings = Adjustments(**_SETTINGS, connection_limit=connections, **more)
         listener_of = (listener.family, listener.type, listener.proto, listener.getsockname())
         return door(
             application,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.deploy.machine import Machine
-from tests.deploy.play import NAME, Playbook
+from tests.deploy.play import NAME, PORTAL, Playbook
 from tests.deploy.steps import claim, run, step, until
 from tests.deploy.steward import Steward
 from tests.deploy.street import (
@@ -29,8 +29,8 @@ from tests.deploy.street import (
 )
 
 SERVICES = ("agent", "watch", "portal", "hub", "dnsmasq", "babeld")
-SOCKETS = ("agent", "portal", "captive", "hub")
-PORTAL = "mesh.home"
+SOCKETS = ("agent", "portal", "captive", "secure", "hub")
+API = f"https://{PORTAL}/captive"
 HUB = f"http://{BOARD_MANAGEMENT}:8090"
 
 _FIRST_REPORT = (
@@ -72,6 +72,9 @@ def services_have_only_what_they_need(machine: Machine) -> None:
         for name in ("portal", "hub"):
             fault = _read_as(machine, name, "/var/lib/meshctl/node.key")
             claim("denied" in fault or "No such file" in fault, f"{name} can read the node's key: {fault}")
+        for name in ("agent", "watch", "hub"):
+            fault = _read_as(machine, name, "/etc/meshctl/tls/portal.key")
+            claim("denied" in fault, f"{name} can read the portal's key: {fault}")
         now.say(f"exposure {_exposures(machine)}")
 
 
@@ -100,6 +103,16 @@ def phone_joins(street: Street) -> None:
             page = street.get("phone", f"http://{host}/")
             claim(page == PAGE, f"http://{host} answered {page!r}")
         claim(all(street.pings("phone", to) for to in (INTERNET4, INTERNET6)), "no echo comes back")
+
+
+def phones_are_told_of_an_api(street: Street, root: str) -> None:
+    """DHCP tells where the API is, and that answers over TLS to whoever believes the certificate's authority."""
+    with step("DHCP tells a phone where the captive portal API is, and it answers over TLS") as now:
+        until(street.told_of_portal, lambda told: told == API, "option 114 tells of the API")
+        at = ["--resolve", f"{PORTAL}:443:{NODE4}", "--cacert", root, "--header", "Accept: application/captive+json"]
+        said = street.get("phone", API, *at)
+        claim('"captive":false' in said, f"the API says {said!r} of a phone that has joined")
+        now.say(said.strip())
 
 
 def nodes_next_door_are_routed_to(street: Street) -> None:

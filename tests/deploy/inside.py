@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.deploy import claims
 from tests.deploy.image import Image
 from tests.deploy.machine import Machine
-from tests.deploy.play import Playbook
+from tests.deploy.play import PORTAL, Playbook
 from tests.deploy.steps import StepError, claim, last_lines, run, step, until
 from tests.deploy.steward import Steward
 from tests.deploy.street import Street
@@ -25,7 +25,7 @@ def main() -> int:
     street = Street(arguments.folder)
     machine = Machine(Image(arguments.root, arguments.packages), arguments.folder)
     try:
-        steward = Steward(arguments.python, arguments.folder)
+        steward = Steward(arguments.python, arguments.folder, PORTAL)
         playbook = Playbook(machine, arguments.folder, arguments.bundles, steward)
         _tell(street, machine, playbook, steward)
         if arguments.stay:
@@ -62,6 +62,7 @@ def _tell(street: Street, machine: Machine, playbook: Playbook, steward: Steward
     claims.services_have_only_what_they_need(machine)
     claims.nodes_next_door_are_routed_to(street)
     claims.phone_joins(street)
+    claims.phones_are_told_of_an_api(street, str(steward.root))
     claims.only_enrolled_nodes_are_believed(street, machine, playbook, steward)
     boot = claims.hub_lists_the_node(street)
     claims.nothing_about_phones_is_on_the_card(machine)

@@ -19,6 +19,7 @@ from tests.deploy.street import BOARD_MANAGEMENT, INTERNET4, NODE4, NODE6
 PROJECT = Path(__file__).resolve().parents[2]
 ANSIBLE = PROJECT / "ansible"
 NAME = "elm"
+PORTAL = "portal.lab.test"
 REPORT_SECONDS = 2
 
 VARIABLES = {
@@ -29,6 +30,7 @@ VARIABLES = {
     ],
     "node_line": {"name": "home", "device": "wan0", "down_mbit": 50, "up_mbit": 10},
     "node_resolver_upstream": [INTERNET4],
+    "node_portal_host": PORTAL,
     "node_tick_seconds": 2,
     "node_policy": {"half_life_days": 14, "level_above": [1.5, 2.5, 5.0]},
     "node_mesh_devices": ["mesh0"],
@@ -101,6 +103,8 @@ class Playbook:
             **VARIABLES,
             "meshctl_community": steward.public,
             "meshctl_roster": str(steward.roster),
+            "node_portal_certificate": str(steward.certificate),
+            "node_portal_key": str(steward.certificate_key),
         }
         inventory = {"nodes": {"hosts": {NAME: host}}, "hubs": {"hosts": {NAME: {}}}}
         (self.folder / "hosts.json").write_text(json.dumps(inventory), encoding="utf-8")

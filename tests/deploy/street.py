@@ -98,6 +98,32 @@ class Street:
         address, router, resolver = lease.read_text(encoding="utf-8").split()[:3]
         return address, router, resolver
 
+    def told_of_portal(self) -> str:
+        """Return what DHCP tells the phone of a captive portal (RFC 8910), "" where it tells nothing."""
+        script, told = self.folder / "told.sh", self.folder / "told"
+        script.write_text(f"#!/bin/sh\nenv | sed -n s/^opt114=//p >>{told}\n", encoding="utf-8")
+        script.chmod(0o755)
+        told.write_text("", encoding="utf-8")
+        ask = [
+            "busybox",
+            "udhcpc",
+            "-i",
+            "eth0",
+            "-n",
+            "-q",
+            "-f",
+            "-t",
+            "5",
+            "-T",
+            "1",
+            "-O",
+            "114",
+            "-s",
+            str(script),
+        ]
+        run(["ip", "netns", "exec", "phone", *ask], timeout=30)
+        return bytes.fromhex(told.read_text(encoding="utf-8").strip()).decode()
+
     def phone_ipv6(self) -> str:
         """Return the phone's address in the node's prefix, or "" while it has none."""
         for line in run(["ip", *_at("phone"), "-6", "-o", "address", "show", "dev", "eth0"]).splitlines():

@@ -12,7 +12,7 @@ import pytest
 from meshctl.config import Access, Config, Network, Node, Paths, Portal
 from meshctl.portal.agent_client import AgentClient
 from meshctl.portal.app import create_portal
-from meshctl.portal.captive import create_captive
+from meshctl.portal.captive import Captive, create_captive
 from meshctl.portal.listeners import Listeners
 from meshctl.service import listen_tcp
 from tests.portal.fake_agent import FakeAgent
@@ -34,6 +34,7 @@ class Reply:
 class Ports:
     portal: int
     captive: int
+    answers: Captive
 
 
 Ask = Callable[..., Reply]
@@ -66,8 +67,9 @@ def ports(config: Config, fake: FakeAgent) -> Iterator[Ports]:
         closing(listen_tcp(HERE, 0)) as portal,
         closing(listen_tcp(HERE, 0)) as captive,
     ):
-        ports = Ports(portal.getsockname()[1], captive.getsockname()[1])
-        listeners = Listeners(create_portal(client, config), create_captive(config), [portal], [captive])
+        answers = create_captive(config)
+        ports = Ports(portal.getsockname()[1], captive.getsockname()[1], answers)
+        listeners = Listeners(create_portal(client, config), answers, [portal], [captive])
         loop = threading.Thread(target=listeners.run)
         loop.start()
         try:

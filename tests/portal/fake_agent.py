@@ -58,6 +58,8 @@ class FakeAgent:
             return {"ok": True, "line": as_table(self._line()) if self.has_line else None}
         if request == {"verb": "network"}:
             return {"ok": True, "network": as_table(self.network)}
+        if request.get("verb") == "secure-door" and isinstance(request.get("usable"), bool):
+            return {"ok": True}
         if request == {"verb": "lines"}:
             return {"ok": True, "lines": as_table(Lines(self.has_line, self.others))}
         verbs = {

@@ -51,6 +51,29 @@ def test_every_request_is_sent_to_the_join_page_and_closed(probe: bytes, ports: 
     assert fake.asked == []
 
 
+BROWSERS = b"GET / HTTP/1.1\r\nHost: a.example\r\nAccept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8\r\n\r\n"
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_without_internet_no_probe_is_told_of_a_login(probe: bytes, ports: Ports, fake: FakeAgent) -> None:
+    ports.answers.offline = True
+    assert exchange(ports.captive, probe) == b""
+    ports.answers.offline = False
+    assert exchange(ports.captive, probe).split(b" ")[1] == b"302"
+    assert fake.asked == []
+
+
+def test_without_internet_a_person_is_led_to_the_page_that_says_so(ports: Ports) -> None:
+    ports.answers.offline = True
+    head, _, body = exchange(ports.captive, BROWSERS).partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "HTTP/1.1 503 Service Unavailable"
+    assert {"Retry-After: 30", "Cache-Control: no-store", "Connection: close"} <= set(lines)
+    assert b"url=http://mesh.home/" in body
+    assert b"Location" not in head
+    assert exchange(ports.captive, BROWSERS.replace(b"GET", b"HEAD")).endswith(b"\r\n\r\n")
+
+
 def test_a_head_request_has_no_body(ports: Ports) -> None:
     reply = exchange(ports.captive, b"HEAD / HTTP/1.1\r\nHost: a.example\r\n\r\n")
     assert reply.startswith(b"HTTP/1.1 302")

@@ -1,0 +1,65 @@
+"""Certificates of a lab's portals and what its phones believe; and what a board's systemd does with DHCP options."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from meshctl.captivity import OPTIONS
+from meshctl.lab.authority import EVER, Authority
+from meshctl.lab.node import Node
+from meshctl.lab.papers import CERTIFICATE, KEY
+from meshctl.lab.supervisor import Supervisor
+
+NAME = "mesh.home"
+"""A portal's name where its topology says no other."""
+
+_SETTLED = 1.0
+"""Seconds after its start in which dnsmasq may not yet know what a signal means."""
+
+
+class Certificates:
+    """The lab's authority; there is none where no node is ``secure``."""
+
+    def __init__(self, folder: Path, nodes: Iterable[Node]) -> None:
+        self._nodes = {node.name: node for node in nodes}
+        secure = [node for node in self._nodes.values() if node.table.secure]
+        self._authority = Authority(folder / "authority") if secure else None
+        self._heard = dict.fromkeys(self._nodes, "")
+        for node in secure:
+            self.issue(node.name)
+
+    def issue(self, name: str, seconds: float | None = None) -> None:
+        """Give a node's portal a new certificate, at once, that is valid for so long from now."""
+        assert self._authority is not None
+        node = self._nodes[name]
+        ends = EVER if seconds is None else datetime.fromtimestamp(time.time() + seconds, UTC)
+        host, owner = str(node.table.portal.get("host", NAME)), node.launcher.privileges.users["portal"]
+        self._authority.issue(host, node.etc / CERTIFICATE, node.etc / KEY, ends, owner=owner)
+
+    def withdraw(self, name: str) -> None:
+        """Take a node's certificate away."""
+        (self._nodes[name].etc / CERTIFICATE).unlink(missing_ok=True)
+
+    def teach(self, phone: str) -> None:
+        """Have what runs in a phone believe the authority, and nobody else."""
+        if self._authority is None:
+            return
+        folder = Path("/etc/netns", phone, "ssl", "certs")
+        folder.mkdir(parents=True)
+        (folder / "ca-certificates.crt").write_text(self._authority.root.read_text("ascii"), encoding="ascii")
+
+    def heed(self, supervisor: Supervisor) -> None:
+        """Have dnsmasq read its options again where they changed: meshctl-dhcp.path on a board."""
+        for name, node in self._nodes.items():
+            service = supervisor.services.get((name, "dnsmasq"))
+            if not node.powered or service is None or service.pid is None:
+                self._heard[name] = ""
+                continue
+            text = (node.run / OPTIONS).read_text(encoding="ascii")
+            if text != self._heard[name] and time.monotonic() - service.started > _SETTLED:
+                supervisor.kill(name, "dnsmasq", signal.SIGHUP)
+                self._heard[name] = text

@@ -1,0 +1,123 @@
+"""A certificate is used only when a phone would accept it; a bad one is refused with a word, and the old one stays."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from meshctl.lab.authority import Authority
+from meshctl.portal.certificate import LOOK_AGAIN, Certificate, Unusable, check
+
+NAME, NOW = "portal.lab.test", 1_800_000_000.0
+AIA = "authorityInfoAccess = caIssuers;URI:http://ca.example/issuer.der\n"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def files(authority: Authority, tmp_path: Path) -> tuple[Path, Path]:
+    files = (tmp_path / "chain.pem", tmp_path / "key.pem")
+    authority.issue(NAME, *files)
+    return files
+
+
+def another_key(authority: Authority, certificate: Path, key: Path) -> None:
+    authority.issue(NAME, certificate.with_name("other.pem"), key)
+
+
+def another_name(authority: Authority, certificate: Path, key: Path) -> None:
+    authority.issue("elsewhere.lab.test", certificate, key)
+
+
+def expired(authority: Authority, certificate: Path, key: Path) -> None:
+    authority.issue(NAME, certificate, key, datetime(2021, 1, 1, tzinfo=UTC))
+
+
+def not_yet_valid(authority: Authority, certificate: Path, key: Path) -> None:
+    authority.issue(NAME, certificate, key, begins=datetime(2048, 1, 1, tzinfo=UTC))
+
+
+def alone(authority: Authority, certificate: Path, key: Path) -> None:
+    authority.issue(NAME, certificate, key, more=AIA)
+    certificate.write_text(authority.leaf())
+
+
+def torn_chain(authority: Authority, certificate: Path, key: Path) -> None:
+    certificate.write_text(authority.leaf() + authority.root.read_text())
+
+
+def garbage(authority: Authority, certificate: Path, key: Path) -> None:
+    certificate.write_bytes(b"\xff\x00 no certificate")
+
+
+def locked(authority: Authority, certificate: Path, key: Path) -> None:
+    key.write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n")
+
+
+BAD: list[tuple[Callable[[Authority, Path, Path], None], str]] = [
+    (another_key, "is not the key of"),
+    (another_name, "Hostname mismatch"),
+    (expired, "certificate has expired"),
+    (not_yet_valid, "not yet valid"),
+    (alone, "give the full chain"),
+    (torn_chain, "unable to get"),
+    (garbage, "cannot be read"),
+    (locked, "not in PEM, or wants a password"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "said"), BAD, ids=lambda one: getattr(one, "__name__", ""))
+def test_a_bad_new_file_is_refused_with_a_word_and_the_old_one_stays(
+    spoil: Callable[[Authority, Path, Path], None], said: str, authority: Authority, files: tuple[Path, Path],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    certificate = Certificate(*files, NAME)
+    assert certificate.look(NOW, 0.0)
+    held = certificate.context
+    spoil(authority, *files)
+    with caplog.at_level(logging.WARNING, "meshctl.portal"):
+        assert [certificate.look(NOW, at) for at in (2.0, 4.0, LOOK_AGAIN * 2)] == [True] * 3
+    assert certificate.context is held
+    assert len(caplog.records) == 1
+    assert said in caplog.text
+    assert "stays in use" in caplog.text
+    with pytest.raises(Unusable, match=said):
+        check(*files, NAME)
+
+
+def test_it_is_given_up_in_the_second_in_which_it_expires(authority: Authority, files: tuple[Path, Path]) -> None:
+    end = datetime(2031, 5, 1, 12, 0, 0, tzinfo=UTC)
+    authority.issue(NAME, *files, end)
+    certificate = Certificate(*files, NAME)
+    assert certificate.look(end.timestamp() - 1, 0.0)
+    assert not certificate.look(end.timestamp(), 1.0)
+    assert not certificate.usable
+    assert certificate.context is not None  # who insists is still served
+
+
+def test_files_that_come_late_are_taken_up_and_files_that_go_are_missed(
+    authority: Authority, files: tuple[Path, Path]
+) -> None:
+    for file in files:
+        file.unlink()
+    certificate = Certificate(*files, NAME)
+    assert not certificate.look(NOW, 0.0)
+    authority.issue(NAME, *files)
+    assert certificate.look(NOW, 1.0)
+    files[0].unlink()
+    assert not certificate.look(NOW, 2.0)
+    assert certificate.context is None
+
+
+def test_a_leaf_signed_by_a_root_of_the_communitys_own_needs_no_more(
+    authority: Authority, files: tuple[Path, Path]
+) -> None:
+    files[0].write_text(authority.leaf())
+    assert not check(*files, NAME).vouched
