@@ -88,7 +88,11 @@ def until_told(street: Street, wanted: str) -> None:
     street.until(
         lambda: (wanted in street.run("elm", "cat", file)[1]) if wanted else not street.run("elm", "cat", file)[1]
     )
-    street.until(lambda: by_dhcp4(street, "e-1") == wanted or time.sleep(0.4))
+    for _ in range(20):
+        if by_dhcp4(street, "e-1") == wanted:
+            return
+        time.sleep(0.3)
+    raise AssertionError(f"DHCP does not tell {wanted!r}")
 
 
 def uris(street: Street, phone: str) -> tuple[str, str, list[str]]:
