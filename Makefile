@@ -42,7 +42,7 @@ test-deploy: ## put it on a booted Debian 12 by Ansible, twice, and join through
 
 bench: ## print ratios, measured side by side in one run
 	@tools/setup test
-	@for one in forward tick memory join mesh; do $(JAIL) $(PYTHON) -m bench.$$one || exit 1; done
+	@for one in forward tick memory join door mesh; do $(JAIL) $(PYTHON) -m bench.$$one || exit 1; done
 
 docs-figures: ## make the figures and pictures of docs/fair-share.md anew, by the commands that stand there
 	@$(PYTHON) -m tests.figures

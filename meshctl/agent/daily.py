@@ -97,22 +97,24 @@ class Daily:
         )
         return [DayUse(*row) for row in rows]
 
-    def purge(self, clock: ClockReading) -> None:
-        """Keep 37 days. Call it in a transaction.
+    def purge(self, clock: ClockReading) -> bool:
+        """Keep 37 days; say whether one went. Call it in a transaction.
 
         By age once the clock is sure; what a wrong clock counted to days to come is today's then. Until it
         is sure by number, 40 at most, so that a board that never stays up for long forgets too.
         """
-        today = self._calendar.sure(clock)
+        today, went = self._calendar.sure(clock), 0
         if today is not None:
             tomorrow, oldest = today + timedelta(days=1), today - timedelta(days=KEPT - 1)
             self._move(tomorrow.isoformat(), date.max.isoformat(), today.isoformat())
-            self._connection.execute("DELETE FROM daily WHERE day < ? AND day != ?", (oldest.isoformat(), UNDATED))
-        self._connection.execute(
+            old = (oldest.isoformat(), UNDATED)
+            went += self._connection.execute("DELETE FROM daily WHERE day < ? AND day != ?", old).rowcount
+        went += self._connection.execute(
             "DELETE FROM daily WHERE day IN "
             "(SELECT DISTINCT day FROM daily WHERE day != ? ORDER BY day DESC LIMIT -1 OFFSET ?)",
             (UNDATED, KEPT + _SPARE),
-        )
+        ).rowcount
+        return went > 0
 
     def _move(self, first: str, last: str, day: str) -> None:
         """Count what was counted from ``first`` to ``last`` to ``day``."""

@@ -117,7 +117,6 @@ class Homes:
             hours, now = self._config.session.guest_hours, self._clock.read().monotonic
             self._members.lose_homes(self._store.households(), hours, now)
             tolerate(self._turns.tick)
-        self._store.scrub()
 
     def devices_of(self, handle: str) -> int:
         """Return how many devices of a household are joined: anywhere as far as other nodes told, else here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -180,6 +181,9 @@ def frame_devices(config: Config) -> tuple[str, ...]:
     return (*facing_devices(config), config.line[0].device) if config.line else ()
 
 
+_ELEMENTS = re.compile(r"\{[^}]*\}?")
+
+
 def _run(program: list[str], text: str = "", absent: str | None = None) -> str:
     """Run a program and return what it printed; ``absent`` is the complaint that means "nothing there"."""
     try:
@@ -200,4 +204,6 @@ def _run(program: list[str], text: str = "", absent: str | None = None) -> str:
         return done.stdout
     if absent is not None and absent in done.stderr:
         return ""
-    raise KernelError(f"{' '.join(program[:4])} said: {done.stderr.strip() or f'exit {done.returncode}'}")
+    # nft shows the statement that it refuses; elements hold hardware addresses, and what is said here is logged.
+    complaint = _ELEMENTS.sub("{ … }", done.stderr.strip()) or f"exit {done.returncode}"
+    raise KernelError(f"{' '.join(program[:4])} said: {complaint}")

@@ -1,6 +1,6 @@
 """A clock for months: how many seconds this node knows to have passed, over boots and power cuts.
 
-While the board runs the monotonic clock counts. What passed while it was off is added once both ends of
+While the board runs the monotonic clock counts. What passed while it was off, or slept, is added once both ends of
 it were told by a wall clock that was trusted; a board that never has one counts what it saw itself. So the
 clock never runs ahead of what is known to have passed by more than `START` for each boot, and never back.
 """
@@ -25,7 +25,7 @@ class LongClock:
         reading = clock.read()
         self._seconds, self._at = 0.0, reading.monotonic
         self._anchor: tuple[float, float] | None = None
-        self._boot, self._waits = store.current_boot(), False
+        self._boot = store.current_boot()
         self.version = 0
         self._kept = 0.0
         row = store.connection.execute(
@@ -37,7 +37,7 @@ class LongClock:
             if boot == self._boot:
                 self._seconds = seconds + max(0.0, reading.monotonic - monotonic)
             else:
-                self._seconds, self._waits = seconds + START, True
+                self._seconds = seconds + START
         self.keep()
 
     def now(self) -> float:
@@ -46,9 +46,8 @@ class LongClock:
         self._seconds += max(0.0, reading.monotonic - self._at)
         self._at = reading.monotonic
         if reading.trusted:
-            if self._waits and self._anchor is not None:
+            if self._anchor is not None:
                 self._seconds = max(self._seconds, self._anchor[1] + reading.wall - self._anchor[0])
-            self._waits = False
             self._anchor = reading.wall, self._seconds
         return self._seconds
 

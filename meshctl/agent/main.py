@@ -211,9 +211,8 @@ class _Agent:
         lists = self._mesh.lists if self._mesh else None
         facts, around = await examine_mesh(self._config, lists.roster if lists else None, lists.fault if lists else "")
         if self._store.set_aside is not None:
-            facts["database"] = Fact(
-                ok=False, error=f"node.db was damaged and is set aside as {self._store.set_aside}."
-            )
+            where = f"set aside as {self._store.set_aside}" if self._store.set_aside.exists() else "begun anew"
+            facts["database"] = Fact(ok=False, error=f"node.db was damaged and is {where}.")
         self._journal.append(self._clock.read(), self._verbs.hazards, facts, around, self._pausing.in_force_here())
 
     @staticmethod

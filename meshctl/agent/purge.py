@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from meshctl.agent.clock import Clock
 from meshctl.agent.outages import Outages
+from meshctl.agent.removal import ask_to_scrub
 from meshctl.agent.store import Store
 
 WEEK = 7 * 86_400.0
@@ -38,7 +39,8 @@ class Purge:
 
     def _days(self) -> None:
         with self._store.transaction():
-            self._store.daily.purge(self._clock.read())
+            if self._store.daily.purge(self._clock.read()):
+                ask_to_scrub(self._store.connection)
 
     def _told(self) -> None:
         with self._store.transaction():

@@ -29,6 +29,8 @@ from meshctl.model import Device, Household
 _LATELY = 120.0
 """Seconds after its last sighting for which a device counts as being in front of this node."""
 
+_MOST_SEEN = 8192
+
 _NO_FOR = 60.0
 _YES_FOR = 300.0
 """Seconds for which an answer is believed; who comes in is asked about anew."""
@@ -72,10 +74,13 @@ class Remembering:
         """Do what is due after each turn of the agent's loop."""
         now = self._clock.read().monotonic
         self.keeping.turn()
-        self._answers = {h: one for h, one in self._answers.items() if now - one.at < HOUR}
+        self._answers = {
+            h: one for h, one in self._answers.items() if now - one.at < (HOUR if one.promise else _NO_FOR)
+        }
         self._left = {h: until for h, until in self._left.items() if now < until}
         for device in self._members.all():
-            if device.until is not None and device.until - now < _RENEW and not self._is_fresh(device.hardware, _AGAIN):
+            ends = device.until is not None and device.until - now < _RENEW
+            if ends and self._is_ours(device.hardware) and not self._is_fresh(device.hardware, _AGAIN):
                 self.keeping.ask(device.hardware)
         self.look_again()
 
@@ -87,6 +92,8 @@ class Remembering:
         """Let in who is remembered; return those of whom the hub's node says so in a moment, or not."""
         now = self._clock.read().monotonic
         self._seen.update(dict.fromkeys(devices, now))
+        if len(self._seen) > _MOST_SEEN:
+            self._seen = {hardware: at for hardware, at in self._seen.items() if now - at < _AGAIN}
         waiting = {hardware for hardware in devices if self._look(hardware, now)}
         self.keeping.send()
         return waiting
@@ -124,6 +131,9 @@ class Remembering:
         self.keeping.send()
 
     # Who comes back.
+
+    def _is_ours(self, hardware: str) -> bool:
+        return self._circle is None or self._circle.membership.roaming.mine(hardware)
 
     def _is_fresh(self, hardware: str, seconds: float) -> bool:
         known = self._answers.get(hardware)

@@ -6,9 +6,12 @@ What they used stays in the sums of the lines, as guests' use: a line's total ne
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from pathlib import Path
 
+from meshctl.agent import aside
 from meshctl.model import GUESTS
 
 _STATEMENTS = (
@@ -30,6 +33,11 @@ _STATEMENTS = (
 )
 
 _PART_BITS = 14
+_DUE = "scrub_due"
+_TURNS = 360
+"""Turns until it is tried again where it failed: an hour."""
+
+log = logging.getLogger(__name__)
 
 
 def part_of(handle: str) -> int:
@@ -49,3 +57,39 @@ def drop_absent(connection: sqlite3.Connection, removed: Iterable[str]) -> None:
     for statement in _STATEMENTS:
         connection.execute(statement, {"guests": GUESTS})
     connection.executemany("UPDATE token SET household = '' WHERE household = ?", [(handle,) for handle in removed])
+
+
+def ask_to_scrub(connection: sqlite3.Connection) -> None:
+    """Note that bytes of what was deleted may still lie in the file, see `Scrub`."""
+    connection.execute("INSERT OR IGNORE INTO tally VALUES (?, 1)", (_DUE,))
+
+
+class Scrub:
+    """Has no byte of what was deleted lie in node.db: not within its pages, in its log, nor in a copy set aside.
+
+    SQLite's secure_delete overwrites rows, but not what a page keeps between rows when it was divided or
+    filled anew; only writing the whole file again does. It takes some seconds on a board, so it is done in a
+    turn, once for all that was deleted since the last, and also after a power cut in between.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, file: Path) -> None:
+        self._connection, self._file, self._patience = connection, file, 0
+
+    def turn(self, known: Container[str]) -> bool:
+        """Do it if it is due; say whether it was done. ``known`` are the homes on the roll."""
+        self._patience = max(0, self._patience - 1)
+        due = self._connection.execute("SELECT 1 FROM tally WHERE name = ?", (_DUE,)).fetchone()
+        if due is None or self._patience:
+            return False
+        try:
+            for step in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                self._connection.execute(step).close()
+        except sqlite3.OperationalError as fault:
+            log.warning(
+                "node.db could not be written anew, so what was erased may lie in it: %s. Free some room.", fault
+            )
+            self._patience = _TURNS
+            return False
+        aside.forget(self._file, known)
+        self._connection.execute("DELETE FROM tally WHERE name = ?", (_DUE,))
+        return True

@@ -51,6 +51,7 @@ class Rights:
         self.wishes.turn(now)
         for handle in self.wishes.due(now) if self._keeper()[1] else ():
             self._verbs.homes.erase(handle)
+        self._store.scrub()
         self._credential.codes.forget({one.handle for one in self._store.households()})
 
     async def _mine(self, request: Request) -> Reply:

@@ -19,7 +19,7 @@ from meshctl.agent.files import write_whole
 from meshctl.agent.migrations import migrations
 from meshctl.agent.passes import Verifier
 from meshctl.agent.register import Register
-from meshctl.agent.removal import drop_absent, part_of
+from meshctl.agent.removal import Scrub, ask_to_scrub, drop_absent, part_of
 from meshctl.model import GUESTS, ClockReading, Direction, Household, MeshctlError
 from meshctl.quota.meter import Count, Flow, Place
 from meshctl.quota.plan import FIRST_GUEST, FIRST_HOME
@@ -55,6 +55,7 @@ class Store:
         self._connection.isolation_level = None
         self.daily = Daily(self._connection)
         self._register = Register(self._connection)
+        self._scrub = Scrub(self._connection, self._file)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -138,11 +139,11 @@ class Store:
             self._connection.execute("DELETE FROM household WHERE handle = ?", (handle,))
             self._connection.execute("INSERT OR IGNORE INTO spent VALUES (?)", (part_of(handle),))
             drop_absent(self._connection, [handle])
+            ask_to_scrub(self._connection)
 
-    def scrub(self) -> None:
-        """Have no byte of what was deleted on the disk: not in the log of changes, nor in a copy set aside."""
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-        aside.forget(self._file, {household.handle for household in self.households()})
+    def scrub(self) -> bool:
+        """Have no byte of what was deleted on the disk, if something was; say whether there was."""
+        return self._scrub.turn({household.handle for household in self.households()})
 
     def ledger(self) -> dict[tuple[str, Direction, str], int]:
         """Return bytes of frames delivered, by line, direction and household (all guests together)."""

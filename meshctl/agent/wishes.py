@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from meshctl.agent.removal import ask_to_scrub
 from meshctl.model import MeshctlError
 
 Kind = Literal["erase", "note"]
@@ -109,6 +110,7 @@ class Wishes:
         lapsed = "kind = 'note' AND over = 0 AND until <= ?"
         if self._connection.execute(f"SELECT 1 FROM wish WHERE {lapsed}", (now,)).fetchone():  # noqa: S608
             self._connection.execute(f"UPDATE wish SET over = 1, text = '' WHERE {lapsed}", (now,))  # noqa: S608
+            ask_to_scrub(self._connection)
         if now - self._saved >= _SAVE_SECONDS:
             self._saved = now
             if self._connection.execute("SELECT 1 FROM wish WHERE over = 0").fetchone():
@@ -129,6 +131,8 @@ class Wishes:
         left = max(0.0, wish.until - now)
         row = (wish.household, wish.kind, wish.text, wish.until, left, self._boot, wish.version, wish.by, wish.over)
         self._connection.execute("INSERT OR REPLACE INTO wish VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        if wish.over and wish.kind == "note":
+            ask_to_scrub(self._connection)
         return wish
 
 

@@ -6,10 +6,10 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
 from meshctl.doctor.names import is_literal
 from meshctl.doctor.observed import Finding, Findings, Unchecked
+from meshctl.doctor.web import where
 
 UNRESTRICTED = "urn:ietf:params:capport:unrestricted"
 Method = Literal["dhcp4", "dhcp6", "ra"]
@@ -131,26 +131,21 @@ def _value(method: Method, one: Told) -> Findings:
         add("announced-nul", "the value ends in NUL.", "Send the text alone.")
     if len(one.raw or b"") > MOST:
         add("announced-long", f"{len(one.raw or b'')} bytes.", f"Keep to {MOST} bytes.")
-    if one.uri != UNRESTRICTED:
-        try:
-            good = urlsplit(one.uri).scheme in ("http", "https") and bool(urlsplit(one.uri).hostname)
-        except ValueError:
-            good = False
-        if not good:
-            add("announced-garbled", f"{one.uri!r} is no web address.", "Name the API, with https://.")
+    if one.uri != UNRESTRICTED and not where(one.uri).is_web:
+        add("announced-garbled", f"{one.uri!r} is no web address.", "Name the API, with https://.")
     return found
 
 
 def scheme_and_name(uri: str) -> Findings:
     """Judge an API's address: https, and a name."""
-    parts = urlsplit(uri)
+    parts = where(uri)
     found = Findings()
     if parts.scheme != "https":
         found.found.append(Finding(
             "api-over-http", "fault", f"the captive portal API is {uri}: iPhones and Androids ignore one without TLS.",
             "Serve it over https with a certificate for its name, or announce none.", "RFC 8908, 4; AOSP NetworkStack",
         ))  # fmt: skip
-    if is_literal(parts.hostname or ""):
+    if is_literal(parts.host):
         found.found.append(Finding(
             "api-literal", "fault", f"the captive portal API is {uri}: an address, and no name.",
             "Give it a name: only a name can have a certificate.", "RFC 8910, 2",

@@ -6,9 +6,9 @@ import json
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from meshctl.doctor.observed import Finding, Findings, Heard, Phase, Severity
+from meshctl.doctor.web import where
 
 JSON = "application/captive+json"
 MOST_CHARACTERS = 4096
@@ -31,6 +31,8 @@ class Replies:
     weighed: Heard
     page: Heard
     refused: Heard
+    alone: tuple[Heard, ...] = ()
+    """What it answered over IPv4 alone and over IPv6 alone."""
 
 
 class _Judge:
@@ -51,7 +53,7 @@ def page_of(reply: Heard) -> str:
         or len(reply.body.decode("utf-8", "replace")) > MOST_CHARACTERS
     ):
         return ""
-    secure = urlsplit(reply.ask.url).scheme == "https"
+    secure = where(reply.ask.url).scheme == "https"
     page = words.get("user-portal-url")
     return page if secure and words.get("captive") is True and isinstance(page, str) else ""
 
@@ -86,6 +88,10 @@ def judge_api(replies: Replies, phase: Phase, captive: bool | None) -> Findings:
     _fields(judge, words)
     _truth(judge, words, captive)
     _negotiation(judge, replies)
+    for one in replies.alone:
+        if one.trouble not in ("", "local", "name"):
+            judge.add("api-one-family", "fault", f"the API does not answer over IPv{one.ask.family}: {one.summary}.",
+                      "Let visitors reach it by every family that its name has.", "RFC 8952, 2.3")  # fmt: skip
     if not judge.told.found:
         judge.told.right.append(f"the API's answer {phase} joining is as it should be")
     return judge.told
@@ -94,7 +100,7 @@ def judge_api(replies: Replies, phase: Phase, captive: bool | None) -> Findings:
 def _words(reply: Heard) -> dict[str, Any] | None:
     try:
         words = json.loads(reply.body.decode("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return words if isinstance(words, dict) else None
 
@@ -146,9 +152,9 @@ def _url(judge: _Judge, key: str, words: dict[str, Any], *, needed: bool) -> Non
                 "api-no-page", "fault", f"the API names no `{key}` to a captive device.", "Name the sign-in page."
             )
         return
-    if not isinstance(value, str) or urlsplit(value).scheme not in ("http", "https"):
+    if not isinstance(value, str) or not where(value).is_web:
         judge.add("api-type", "fault", f"the API's `{key}` is {json.dumps(value)}.", "Name a web address.")
-    elif urlsplit(value).scheme == "http":
+    elif where(value).scheme == "http":
         judge.add("api-page-over-http", "warning", f"the API's `{key}` is {value}.", "Serve it over https.")
 
 

@@ -8,23 +8,22 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from meshctl.doctor import findings, login
-from meshctl.doctor.announced import UNRESTRICTED, judge_announced, scheme_and_name
-from meshctl.doctor.api import ACCEPTS, Replies, judge_api, page_of, says_captive
+from meshctl.doctor.api import Replies, judge_api, page_of, says_captive
 from meshctl.doctor.catalogue import BROWSER, Client
 from meshctl.doctor.fetch import Kept, Net, Untold, fetch, fetch_and_keep
-from meshctl.doctor.judge import Verdict, judge
-from meshctl.doctor.link import ask_link, default_device
-from meshctl.doctor.names import RELAY, lies
-from meshctl.doctor.observed import Ask, Findings, Heard, Phase, Unchecked
-from meshctl.doctor.probing import Visit, visit_all
+from meshctl.doctor.judge import Verdict, Visit, judge
+from meshctl.doctor.names import RELAY, lies, relay
+from meshctl.doctor.observed import Ask, Findings, Heard, Phase
+from meshctl.doctor.probing import visit_all
+from meshctl.doctor.provisioned import Provisioned
 from meshctl.doctor.redirects import BROKEN, captive_answers, page
 from meshctl.doctor.refusal import by_family, judge_leak, refusals
 from meshctl.doctor.report import Report, Seen, expected_state
 from meshctl.doctor.resolver import Resolver
 from meshctl.doctor.truth import captive_heards, is_captive, judge_truth
+from meshctl.doctor.web import where
 
 CHECK = "http://connectivitycheck.gstatic.com/generate_204"
 _KEEP = (*(one for one in BROWSER if one[0] != "Accept-Encoding"), ("Connection", "keep-alive"))
@@ -52,17 +51,19 @@ class Examination:
         self.report = Report()
         self._began = time.monotonic()
         self._steps: list[Heard] = []
+        self._sign_in = ""
         self._kept: tuple[Heard, Kept | None] | None = None
-        self._is_announced = False
+        self._api = Provisioned(plan.api)
 
     def before(self) -> None:
         """Look as a device that has not joined."""
         net = self._net()
         with ThreadPoolExecutor(2) as pool:
             refused, over6 = pool.submit(refusals, net), pool.submit(by_family, net, 6)
-            seen = self._look(net, "before")
-            seen.told.add(judge_leak(over6.result(), captive4=bool(captive_heards(seen.visits))))
-            seen.told.add(refused.result())
+            seen, plain = self._look(net, "before")
+            if plain.status != 204:  # else all is open, and that is told of as such
+                seen.told.add(judge_leak(over6.result(), captive4=not plain.trouble))
+                seen.told.add(refused.result())
         seen.told.add(captive_answers(captive_heards(seen.visits)))
         told = self._find_page(net, seen)
         broken = [one.says for one in told.found if one.code in BROKEN]
@@ -70,13 +71,14 @@ class Examination:
             seen.visits = [_broken(one, broken[0]) for one in seen.visits]
         seen.told.add(told)
         seen.told.add(self._names(net))
+        seen.told.add(relay([net.resolver.look(name, "A") for name in RELAY]))
         self._kept = fetch_and_keep(net, Ask(CHECK, _KEEP, 10.0, step=0.3))
 
     def after(self) -> None:
         """Look as a device that has joined."""
         net = self._net()
         told = self._stale()
-        seen = self._look(net, "after")
+        seen, _ = self._look(net, "after")
         seen.told.add(told)
         if not self._steps:
             seen.told.add(self._names(net))
@@ -109,14 +111,15 @@ class Examination:
         plan = self._plan
         return Net(Resolver(plan.servers, plan.device), plan.tls, plan.device, plan.most)
 
-    def _look(self, net: Net, phase: Phase) -> Seen:
+    def _look(self, net: Net, phase: Phase) -> tuple[Seen, Heard]:
+        """Visit as all clients, and give Android's plain check over IPv4 too."""
         with ThreadPoolExecutor(2) as pool:
             api, over4 = pool.submit(self._ask_api, net), pool.submit(by_family, net, 4)
             visits = visit_all(net, self._plan.clients, "", lambda words: self._say(f"{phase}: {words}"))
             replies, told = api.result()
-        sign_in = page_of(replies.plain) if replies else ""
-        visits = [_again(one, sign_in) for one in visits]
-        has_none = self.report.api == UNRESTRICTED
+        self._sign_in = page_of(replies.plain) if replies else ""
+        visits = [_again(one, self._sign_in) for one in visits]
+        has_none = self._api.is_unrestricted
         unrestricted = has_none or bool(replies and says_captive(replies.plain) is False)
         seen = Seen(phase, visits, expected_state(phase, visits, unrestricted=unrestricted), told)
         captive = is_captive([_again(one, "") for one in visits])
@@ -129,37 +132,22 @@ class Examination:
             plain, secure = by_family(net, 6)
         seen.told.add(judge_truth(visits, plain, secure, phase, unrestricted=unrestricted))
         self.report.phases.append(seen)
-        return seen
+        return seen, plain
 
     def _ask_api(self, net: Net) -> tuple[Replies | None, Findings]:
-        told = Findings()
-        if not self._is_announced:
-            self._is_announced = True
-            self.report.announced = ask_link(self._plan.device or default_device())
-            told.add(judge_announced(self.report.announced))
-            said = [one.uri for one in self.report.announced.values() if one.raw is not None]
-            self.report.api = self._plan.api or next(iter(said), "")
-            if self.report.api and self.report.api != UNRESTRICTED:
-                told.add(scheme_and_name(self.report.api))
-        if not self.report.api:
-            told.unchecked.append(
-                Unchecked("the captive portal API (RFC 8908)", "none is announced here; name one with --api")
-            )
-        if not self.report.api or self.report.api == UNRESTRICTED:
-            return None, told
-        asks = {key: Ask(self.report.api, (("Accept", accept),), step=0.3) for key, accept in ACCEPTS.items()}
-        with ThreadPoolExecutor(len(asks)) as pool:
-            return Replies(**dict(zip(asks, pool.map(lambda ask: fetch(net, ask), asks.values()), strict=True))), told
+        told = self._api.find(self._plan.device)
+        self.report.api, self.report.announced = self._api.uri, self._api.told
+        return self._api.ask(net), told
 
     def _find_page(self, net: Net, seen: Seen) -> Findings:
-        first = next(
-            (one for one in seen.visits if one.verdict.state in ("portal", "blank") and one.verdict.page), None
-        )
-        if first is None:
+        caught = [one for one in seen.visits if _again(one, "").verdict.state in ("portal", "blank")]
+        start = next((heard.ask.url for one in caught for heard in one.heards.values()), self._sign_in)
+        if not start:
             return Findings()
-        start = next(iter(first.heards.values())).ask.url
         self._steps = login.walk(net, start)
         told = page(self._steps)
+        if self._sign_in and self._sign_in not in [one.ask.url for one in self._steps]:
+            told.add(page(login.walk(net, self._sign_in)))
         if any(one.code == "redirect-loop" for one in told.found):
             with_cookies = login.walk(net, start, http.cookiejar.CookieJar())
             if not any(one.code == "redirect-loop" for one in page(with_cookies).found):
@@ -169,11 +157,7 @@ class Examination:
 
     def _names(self, net: Net) -> Findings:
         """Judge every look-up so far, but those of the portal's own names."""
-        for name in RELAY:
-            net.resolver.look(name, "A")
-        own_hosts = {urlsplit(one.ask.url).hostname or "" for one in self._steps[1:]} | {
-            urlsplit(self.report.api).hostname
-        }
+        own_hosts = {where(address).host for address in (self.report.api, *(one.ask.url for one in self._steps[1:]))}
         own = [a for one in net.resolver.looked if one.name in own_hosts for a in one.addresses]
         return lies([one for one in net.resolver.looked if one.name not in own_hosts], own)
 

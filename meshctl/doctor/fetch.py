@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from meshctl.doctor.names import Kind, is_literal
 from meshctl.doctor.observed import Ask, Heard, Trouble
@@ -20,6 +20,7 @@ from meshctl.doctor.resolver import Resolver, bind_to
 MOST_BYTES = 256 * 1024
 """Of a body; a sign-in page of more is read no further."""
 
+_AS_IT_IS = "%/:=&?~#+!$,;'@()*[]"
 _LOCAL = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETDOWN, errno.ENODEV}
 _PROHIBITED = {errno.EHOSTUNREACH, errno.EACCES, errno.EPERM, errno.EHOSTDOWN, errno.ENETUNREACH, errno.EPROTO}
 
@@ -186,7 +187,7 @@ def _secured(net: Net, parts: SplitResult, channel: socket.socket) -> socket.soc
         return net.tls.wrap_socket(channel, server_hostname=parts.hostname)
     except ssl.SSLCertVerificationError as fault:
         channel.close()
-        raise Untold("certificate", fault.verify_message) from None
+        raise Untold("certificate", fault.verify_message.rstrip(".")) from None
     except TimeoutError:
         channel.close()
         raise Untold("late") from None
@@ -200,7 +201,7 @@ def _secured(net: Net, parts: SplitResult, channel: socket.socket) -> socket.soc
 
 def _send(talk: http.client.HTTPConnection, ask: Ask) -> None:
     parts = urlsplit(ask.url)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_AS_IT_IS)
     given = {key.lower() for key, _ in ask.headers}
     talk.putrequest(ask.method, path, skip_host=True, skip_accept_encoding=True)
     talk.putheader("Host", parts.netloc.rpartition("@")[2])

@@ -9,6 +9,7 @@ from typing import Literal
 from meshctl.doctor.catalogue import Client, Role, Way
 from meshctl.doctor.names import Looked, is_private
 from meshctl.doctor.observed import Heard, Phase
+from meshctl.doctor.web import length_of
 
 State = Literal["portal", "online", "blank", "partial", "limited", "silent"]
 
@@ -34,6 +35,17 @@ class Verdict:
     state: State
     reason: str
     page: str = ""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What one client did and concludes."""
+
+    client: Client
+    heards: dict[Way, Heard]
+    looked: tuple[Looked, ...]
+    verdict: Verdict
+    took: float
 
 
 Heards = Mapping[Way, Heard]
@@ -96,9 +108,9 @@ def probe_204(heard: Heard) -> Literal["success", "portal", "failed"]:
     if heard.status == 204:
         return "success"
     if heard.status == 200:
-        length = heard.header("content-length")
-        size = int(length) if length.isdigit() else len(heard.body)
-        return "failed" if size <= (SMALL if length.isdigit() else 0) else "portal"
+        length = length_of(heard.header("content-length"))
+        is_failed = not heard.body if length is None else length <= SMALL
+        return "failed" if is_failed else "portal"
     return "portal" if 200 <= heard.status <= 399 else "failed"
 
 
@@ -136,8 +148,8 @@ def _why_failed(heard: Heard) -> str:
 def _chromeos(client: Client, heards: Heards) -> Verdict:
     http, https = heards[client.ways[0]], heards[client.ways[1]]
     if not http.trouble:
-        length = http.header("content-length")
-        size = int(length) if length.isdigit() else len(http.body)
+        length = length_of(http.header("content-length"))
+        size = len(http.body) if length is None else length
         if http.status in (302, 307) or (http.status == 200 and size > 1):
             return _portal(http)
         if http.status in (200, 204) and not https.trouble:

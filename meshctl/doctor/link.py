@@ -20,6 +20,8 @@ from meshctl.doctor.resolver import bind_to
 
 _WAIT = 3.0
 _AGAIN = 1.0
+_OTHERS = 0.9
+"""Seconds for further advertisements: a link may have several routers, and a router several advertisements."""
 _SIOCGIFADDR, _SIOCGIFHWADDR = 0x8915, 0x8927
 _ETH_IP = 0x0800
 _ROUTERS, _SERVERS = "ff02::2", "ff02::1:2"
@@ -58,7 +60,7 @@ def _guarded(ask: Callable[[str], Told], device: str) -> Told:
 
 
 def _until_answered(channel: socket.socket, send: Callable[[], object]) -> Iterator[bytes]:
-    """Every packet that arrives; what is sent is sent again each second. Raises `TimeoutError`."""
+    """Every packet that arrives, and nothing each second, when it is sent again. Raises `TimeoutError`."""
     until = time.monotonic() + _WAIT
     again = 0.0
     while (now := time.monotonic()) < until:
@@ -66,8 +68,10 @@ def _until_answered(channel: socket.socket, send: Callable[[], object]) -> Itera
             send()
             again = now + _AGAIN
         channel.settimeout(max(0.01, min(again, until) - now))
-        with contextlib.suppress(TimeoutError):
+        try:
             yield channel.recv(4096)
+        except TimeoutError:
+            yield b""
     raise TimeoutError
 
 
@@ -114,7 +118,13 @@ def _router(device: str) -> Told:
         bind_to(channel, device)
         channel.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
         scope = socket.if_nametoindex(device)
+        first = 0.0
         for heard in _until_answered(channel, lambda: channel.sendto(_SOLICITATION, (_ROUTERS, 0, 0, scope))):
             with contextlib.suppress(ValueError):
-                return Told(asked=True, raw=portal_ra(heard))
+                raw = portal_ra(heard)
+                if raw is not None:
+                    return Told(asked=True, raw=raw)
+                first = first or time.monotonic()
+            if first and time.monotonic() - first > _OTHERS:
+                return Told(asked=True)
     raise TimeoutError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.cookiejar
 import urllib.request
 from collections.abc import Sequence
@@ -9,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from email.message import Message
 from html.parser import HTMLParser
 from typing import cast
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 from meshctl.doctor.catalogue import BROWSER
 from meshctl.doctor.fetch import Net, fetch
 from meshctl.doctor.observed import Ask, Headers, Heard
 from meshctl.doctor.redirects import MOST_REDIRECTS, next_address
+from meshctl.doctor.web import joined
 
 _SECONDS = 10.0
 _ASKING = {"text", "password", "email", "tel", "number", "search", "url", "date", "file", "radio"}
@@ -75,7 +77,8 @@ class SignIn:
 def read_page(page: Heard) -> SignIn:
     """Find the button that asks for nothing; one that posts is preferred."""
     parser = _Forms()
-    parser.feed(page.body.decode("utf-8", "replace"))
+    with contextlib.suppress(AssertionError):  # how html.parser takes a section that it does not know
+        parser.feed(page.body.decode("utf-8", "replace"))
     plain = sorted((form for form in parser.forms if not form.asks), key=lambda form: form.method != "post")
     asks = tuple(name for form in parser.forms for name in form.asks)
     return SignIn(plain[0] if plain else None, parser.scripts > 0, asks)
@@ -88,7 +91,7 @@ def walk(net: Net, address: str, cookies: http.cookiejar.CookieJar | None = None
 
 def press(net: Net, page: Heard, form: Form, cookies: http.cookiejar.CookieJar | None = None) -> list[Heard]:
     """Send a form and follow where it leads."""
-    address = urljoin(page.ask.url, form.action or page.ask.url)
+    address = joined(page.ask.url, form.action or page.ask.url)
     words = urlencode([*form.fields, *([form.button] if form.button else [])])
     if form.method != "post":
         address += ("&" if "?" in address else "?") + words if words else ""

@@ -125,3 +125,15 @@ def lies(looked: Iterable[Looked], own: Sequence[str]) -> Findings:
     else:
         told.right.append("the resolver sends no public name to the portal")
     return told
+
+
+def relay(looked: Iterable[Looked]) -> Findings:
+    """What is said of iCloud Private Relay's names before joining; false answers are told of by `lies`."""
+    answered = [one.name for one in looked if one.addresses and not any(map(is_private, one.addresses))]
+    if not answered:
+        return Findings(right=["iCloud Private Relay's names are not answered before joining"])
+    return Findings([Finding(
+        "relay-answered", "note", f"{answered[0]} is answered before joining: an iPhone may try its relay first.",
+        "Nothing must be done; a resolver that knows who has joined may deny the name until then.",
+        "Apple, Prepare your network for iCloud Private Relay", "before",
+    )])  # fmt: skip

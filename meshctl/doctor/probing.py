@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 
 from meshctl.doctor.catalogue import Client, Way
 from meshctl.doctor.fetch import Net, fetch
-from meshctl.doctor.judge import Verdict, judge, probe_204
+from meshctl.doctor.judge import Visit, judge, probe_204
 from meshctl.doctor.names import Kind, Looked
 from meshctl.doctor.observed import Heard
 
@@ -18,17 +17,6 @@ AT_ONCE = 12
 
 _ANDROID_WAIT = 3.0
 """Seconds that Android waits for both of its first probes (PROBE_TIMEOUT_MS)."""
-
-
-@dataclass(frozen=True)
-class Visit:
-    """What one client did and concludes."""
-
-    client: Client
-    heards: dict[Way, Heard]
-    looked: tuple[Looked, ...]
-    verdict: Verdict
-    took: float
 
 
 def visit_all(net: Net, clients: Sequence[Client], api: str, say: Callable[[str], None]) -> list[Visit]:

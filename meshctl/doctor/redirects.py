@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from urllib.parse import urljoin, urlsplit
 
 from meshctl.doctor.judge import SMALL
 from meshctl.doctor.names import is_literal
 from meshctl.doctor.observed import Finding, Findings, Heard
+from meshctl.doctor.web import joined, where
 
 BROKEN = {"redirect-loop", "page-certificate", "page-unreachable", "page-empty"}
 """Findings of `page` that leave whoever opens it with nothing to press."""
@@ -24,7 +24,7 @@ _OUTSIDE = re.compile(
 def captive_answers(heards: Sequence[Heard]) -> Findings:
     """Judge the answers, all of port 80, that are not the true ones."""
     told = Findings()
-    replies = [one for one in heards if not one.trouble and urlsplit(one.ask.url).scheme == "http"]
+    replies = [one for one in heards if not one.trouble and where(one.ask.url).scheme == "http"]
     if not replies:
         return told
     for check in (_status, _no_store, _small, _target):
@@ -33,7 +33,7 @@ def captive_answers(heards: Sequence[Heard]) -> Findings:
 
 
 def _named(heards: Sequence[Heard]) -> str:
-    hosts = list(dict.fromkeys(urlsplit(one.ask.url).hostname or "" for one in heards))
+    hosts = list(dict.fromkeys(where(one.ask.url).host for one in heards))
     return hosts[0] + (f" and {len(hosts) - 1} others" if len(hosts) > 1 else "")
 
 
@@ -100,7 +100,7 @@ def _softened(told: Findings) -> Findings:
 def _target(replies: Sequence[Heard]) -> Findings:
     told = Findings()
     for target in dict.fromkeys(one.header("location") for one in replies if one.status in (*_GOOD, 301, 308)):
-        parts = urlsplit(target)
+        parts = where(target)
         if not target:
             told.add(_finding("no-location", "a redirect says not where to.", "Send a Location.", "RFC 9110, 15.4"))
         elif not parts.scheme:
@@ -108,7 +108,7 @@ def _target(replies: Sequence[Heard]) -> Findings:
                 "relative-location", f"a redirect leads to {target!r}, below the foreign name.",
                 "Name the page's whole address.", "RFC 9110, 10.2.2",
             ))  # fmt: skip
-        elif is_literal(parts.hostname or ""):
+        elif is_literal(parts.host):
             literal = _finding(
                 "literal-location", f"a redirect leads to {target}, which is an address and no name.",
                 "Give the page a name: only a name can have a certificate.", "RFC 8910, 2",
@@ -134,7 +134,8 @@ def page(steps: Sequence[Heard]) -> Findings:
         return _finding("page-unreachable", f"the sign-in page {last.ask.url}: {last.summary}.",
                         "Let visitors reach it.", "RFC 8952, 2.4")  # fmt: skip
     in_place = len(steps) == 1  # its status is judged where the answers are
-    if (last.status != 200 and not in_place) or len(last.body.strip()) <= SMALL:
+    is_redirect = 300 <= last.status < 400
+    if (last.status != 200 and (is_redirect or not in_place)) or len(last.body.strip()) <= SMALL:
         return _finding("page-empty", f"the sign-in page {last.ask.url} answers {last.summary}.",
                         "Answer with a page.", "RFC 8952, 2.4")  # fmt: skip
     if "html" not in last.header("content-type").lower():
@@ -143,7 +144,7 @@ def page(steps: Sequence[Heard]) -> Findings:
     if not re.search(r"no-store|no-cache|max-age=0", last.header("cache-control").lower()):
         told.add(_softened(_finding("page-stored", "the sign-in page may be stored.",
                                     "Send Cache-Control: no-store.", "RFC 9111, 5.2.2.5")))  # fmt: skip
-    host = (urlsplit(last.ask.url).hostname or "").encode()
+    host = where(last.ask.url).host.encode()
     outside = sorted({found[1].decode("ascii", "replace") for found in _OUTSIDE.findall(last.body) if found[1] != host})
     if outside:
         told.add(_softened(_finding(
@@ -158,4 +159,4 @@ def page(steps: Sequence[Heard]) -> Findings:
 def next_address(heard: Heard) -> str:
     """Where a reply leads, made whole; empty where it leads nowhere."""
     target = heard.header("location")
-    return urljoin(heard.ask.url, target) if target and 300 <= heard.status < 400 else ""
+    return joined(heard.ask.url, target) if target and 300 <= heard.status < 400 else ""

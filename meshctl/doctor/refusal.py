@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,8 @@ from meshctl.doctor.names import Kind
 from meshctl.doctor.observed import WORDS, Ask, Family, Finding, Findings, Heard, Trouble, Unchecked
 
 _PATIENCE = 3.0
-_UDP_PATIENCE = 1.0
+_UDP_PATIENCE, _UDP_TRIES = 2.0, 4
+"""ICMP errors are rare on purpose (RFC 4443, 2.4f): one datagram without is no silence yet."""
 _HOST = "www.google.com"
 _CHECK = f"https://{_HOST}/generate_204"
 _ELSEWHERE6 = ("2001:4860:4860::8888", "2606:4700:4700::1111")
@@ -88,17 +90,18 @@ def _datagram(net: Net, one: Try) -> Trouble:
         try:
             if net.device:
                 channel.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, net.device.encode() + b"\0")
-            channel.settimeout(_UDP_PATIENCE)
+            channel.settimeout(_UDP_PATIENCE / _UDP_TRIES)
             channel.connect((one.address, one.port))
-            channel.send(b"\0" * 8)
-            channel.recv(64)
-        except TimeoutError:
-            return "silence"
+            for _ in range(_UDP_TRIES):
+                channel.send(b"\0" * 8)
+                with contextlib.suppress(TimeoutError):
+                    channel.recv(64)
+                    return ""
         except ConnectionRefusedError:
             return "refused"
         except OSError:
             return "prohibited"
-    return ""
+    return "silence"
 
 
 def judge_try(one: Try, came: Trouble) -> Findings:

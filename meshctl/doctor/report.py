@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from meshctl.doctor.announced import Method, Told
-from meshctl.doctor.judge import EXPECTED, SHOWN, State
+from meshctl.doctor.judge import EXPECTED, SHOWN, State, Visit
 from meshctl.doctor.observed import Finding, Findings, Phase
-from meshctl.doctor.probing import Visit
 
 SHAPE = 1
 """Of the JSON; it grows only where a key changes its meaning or goes."""
@@ -183,7 +182,11 @@ def _sum(report: Report) -> Iterator[Line]:
         yield Line("This machine could not look: it has no way or no resolver here.", "could not look", "yellow")
         return
     words = "Good" if report.code == 0 else "Not good" if report.code == 1 else "Not whole"
-    text = f"{words}: {count - bad} of {count} behave, {faults} faults, {report.took:.1f} s."
+    right = len(dict.fromkeys(report.all_told.right))
+    faults_in_words = f"{faults} fault{'' if faults == 1 else 's'}"
+    text = (
+        f"{words}: {count - bad} of {count} behave, {right} checks are right, {faults_in_words}, {report.took:.1f} s."
+    )
     yield Line(text, words, "green" if report.code == 0 else "red" if report.code == 1 else "yellow")
 
 

@@ -62,6 +62,11 @@ class Resolver:
             return list(self._known.values())
 
     def _ask(self, name: str, kind: Kind) -> Looked:
+        try:
+            question(0, name, kind)
+        except ValueError:
+            return Looked(name, kind, trouble="name")
+        refused = False
         for attempt in range(_TRIES):
             for server in self.servers:
                 number = secrets.randbelow(1 << 16)
@@ -70,15 +75,14 @@ class Resolver:
                     addresses, code, short = answer(packet, number, kind)
                     if short:
                         addresses, code, _ = answer(self._by_tcp(server, question(number, name, kind)), number, kind)
-                except UnicodeError:
-                    return Looked(name, kind, trouble="name")
                 except (OSError, ValueError):
                     continue
                 if code in (0, _NO_SUCH_NAME):
                     return Looked(name, kind, addresses, "" if addresses else "name")
+                refused = True
             if attempt + 1 < _TRIES and self.servers:
                 time.sleep(0.2 * attempt)
-        return Looked(name, kind, trouble="resolver")
+        return Looked(name, kind, trouble="name" if refused else "resolver")
 
     def _exchange(self, server: str, query: bytes) -> bytes:
         family = socket.AF_INET6 if ":" in server else socket.AF_INET

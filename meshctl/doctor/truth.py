@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
-from meshctl.doctor.judge import is_true
+from meshctl.doctor.judge import Visit, is_true
 from meshctl.doctor.observed import Finding, Findings, Heard, Phase, Severity
-from meshctl.doctor.probing import Visit
+from meshctl.doctor.web import where
 
 
 def captive_heards(visits: Sequence[Visit]) -> list[Heard]:
@@ -16,7 +15,7 @@ def captive_heards(visits: Sequence[Visit]) -> list[Heard]:
         heard
         for visit in visits
         for way, heard in visit.heards.items()
-        if urlsplit(way.url).scheme == "http" and not heard.trouble and not is_true(visit.client, way, heard)
+        if where(way.url).scheme == "http" and not heard.trouble and not is_true(visit.client, way, heard)
     ]
 
 
@@ -56,8 +55,23 @@ def judge_truth(visits: Sequence[Visit], plain: Heard, secure: Heard, phase: Pha
         ))  # fmt: skip
     elif true and works:
         told.right.append(f"{phase} joining, http and https agree that the internet is there")
+    elif phase == "before" and plain.trouble in _UNTOLD:
+        told.found.append(_unanswered(plain))
     told.add(_intercepted(secure, phase))
     return told
+
+
+_UNTOLD = ("refused", "prohibited", "silence", "late", "cut", "garbled", "name")
+
+
+def _unanswered(plain: Heard) -> Finding:
+    """What every client asks first leads nowhere, not even to the portal."""
+    if plain.trouble == "name":
+        says = f"names are not answered before joining: {where(plain.ask.url).host} has no address."
+        remedy = "Answer names truthfully before joining too; where the line is down, look again when it is back."
+        return Finding("names-shut", "fault", says, remedy, "RFC 8952, 2.4", "before")
+    says = f"a visitor's request over http leads nowhere: {plain.summary}."
+    return Finding("http-shut", "fault", says, "Redirect port 80 to the sign-in page.", "RFC 8952, 1", "before")
 
 
 def _true4(visits: Sequence[Visit]) -> list[Heard]:
@@ -66,14 +80,14 @@ def _true4(visits: Sequence[Visit]) -> list[Heard]:
         heard
         for visit in visits
         for way, heard in visit.heards.items()
-        if urlsplit(way.url).scheme == "http" and ":" not in heard.address and is_true(visit.client, way, heard)
+        if where(way.url).scheme == "http" and ":" not in heard.address and is_true(visit.client, way, heard)
     ]
 
 
 def _intercepted(secure: Heard, phase: Phase) -> Findings:
     if secure.trouble != "certificate":
         return Findings()
-    host = urlsplit(secure.ask.url).hostname
+    host = where(secure.ask.url).host
     says = f"{host} over https shows a certificate that is not its own: {secure.detail}."
     remedy = "Reset port 443 for visitors and let members through: nobody can redirect https."
     severity: Severity = "fault" if phase == "after" else "warning"

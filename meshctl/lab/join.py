@@ -153,12 +153,12 @@ def _summary(visits: list[Visit], began: float) -> dict[str, object]:
             for v in visits
         },
         "failed": sum(1 for v in visits if v.first_at is None),
-        "reply": _percentiles(replies),
-        "first_packet": _percentiles(firsts),
+        "reply": percentiles(replies),
+        "first_packet": percentiles(firsts),
     }  # fmt: skip
 
 
-def _percentiles(ordered: list[float]) -> dict[str, float]:
+def percentiles(ordered: list[float]) -> dict[str, float]:
     """Median, 95th percentile (nearest rank) and greatest, in seconds; empty where nothing was measured."""
     if not ordered:
         return {}

@@ -47,8 +47,8 @@ def _remember() -> str:
 
 def _page(fault: str = "", done: str = "", number: str = "") -> str:
     view = agent().device(client_address())
-    few = len(agent().network().boxes) < 2
-    return render_template("remember.html", view=view, one_box=few, fault=fault, done=done, number=number)
+    alone = sum(box.up for box in agent().network().boxes) < 2
+    return render_template("remember.html", view=view, one_box=alone, fault=fault, done=done, number=number)
 
 
 def _again(refusal: Refused, number: str) -> Response | tuple[str, int]:

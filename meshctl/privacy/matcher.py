@@ -19,6 +19,9 @@ from meshctl.privacy.needles import Needle
 _AT_ONCE = 2048
 """Words looked up before any is looked at again: few enough that one which is there by chance costs little."""
 
+_VARIED = 6
+"""Different octets that are enough for the words of a needle's beginning to be rare."""
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -43,8 +46,7 @@ class _Words:
         octets = needle.octets.lower()
         if len(octets) < self.least:
             return False
-        windows = range(len(octets) - self.least + 1)
-        best = max(windows, key=lambda at: len(set(octets[at : at + self.least])))
+        best = self._most_varied(octets)
         words = {at: octets[at : at + self.width] for at in range(best, best + self.width)}
         if any(len(set(word)) == 1 for word in words.values()):
             return False
@@ -53,6 +55,12 @@ class _Words:
             self._having[number].append((needle, at))
             self._set.add(number)
         return True
+
+    def _most_varied(self, octets: bytes) -> int:
+        """Return where to take words from, so that few of them stand elsewhere by chance."""
+        if len(set(octets[: self.least])) >= _VARIED:
+            return 0
+        return max(range(len(octets) - self.least + 1), key=lambda at: len(set(octets[at : at + self.least])))
 
     def candidates(self, low: bytes) -> Iterator[tuple[int, Needle]]:
         """Where a needle may begin."""

@@ -178,16 +178,16 @@ class FakeKernel:
     def _element(self, statement: str) -> None:
         match = _STATEMENT.fullmatch(statement)
         if match is None or match[2] not in _MAPS or self._machine.rules is None:
-            raise KernelError(f"no such statement: {statement}")
+            raise KernelError(f"no such statement: {statement.partition(chr(123))[0]}")
         held = self._machine.maps[match[2]]
         for element in match[3].split(", "):
             key, _, value = element.partition(" : ")
             key, _, stay = key.partition(" timeout ")
             if match[1] == "delete":
                 if held.pop(key, None) is None:
-                    raise KernelError(f"{key} is not in {match[2]}")
+                    raise KernelError(f"no such element in {match[2]}")
             elif held.setdefault(key, value).partition(" ")[0] != value:
-                raise KernelError(f"{key} is in {match[2]} already")
+                raise KernelError(f"that element is in {match[2]} already")
             elif stay:
                 held[key] = f"{value} {self._now() + float(stay.removesuffix('s'))}"
 

@@ -10,10 +10,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from nacl.signing import SigningKey
+
 from meshctl.agent.members import Members
 from meshctl.agent.outages import Outages
 from meshctl.agent.outlook import Outlook
 from meshctl.agent.pace import Paces
+from meshctl.agent.remember_verbs import RememberVerbs
+from meshctl.agent.remembering import Remembering
 from meshctl.agent.rights import Rights
 from meshctl.agent.server import Server, unix_listener
 from meshctl.agent.store import Store
@@ -79,6 +83,9 @@ class SmallAgent:
         self.store.boot("this life")
         self.rights = Rights(self.config, self.store, self.clock, self.verbs, views, None)
         self.verbs.table |= Outlook(self.config, views, None, Outages(self.store.connection, 1), self.clock).table()
+        self.remembering = Remembering(self.config, self.kernel, parts, self.clock, SigningKey.generate(), None)
+        RememberVerbs(self.config, self.kernel, parts, self.clock, views, self.remembering, None).attach(self.verbs)
+        self.remembering.turn()
         self.paces = Paces(self.kernel.neighbours, self.clock)
         self.loop = asyncio.get_running_loop()
 

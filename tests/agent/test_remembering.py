@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from meshctl.agent.consents import number_hash
 from meshctl.agent.passes import Verifier
 from meshctl.agent.pauses import Pause
 from tests.agent.remember_world import ADDRESSES, DAY, HOUR, OTHER, PHONE, World, world_of
@@ -205,6 +206,25 @@ def test_a_board_that_gets_company_gives_its_list_or_its_keys_away(world: Raise)
     assert elm.see(PHONE) == {PHONE}
 
 
+def test_a_hub_whose_other_nodes_are_not_there_yet_keeps_its_key_until_one_is(world: Raise) -> None:
+    street = world("elm", "oak")
+    elm, oak = street.boards["elm"], street.boards["oak"]
+    oak.power_off()
+    elm.power_off()
+    elm.power_on()
+    settle(street, "elm", PHONE, None)
+    assert elm.ask("remember")["error"]["code"] == "not-now", "only oak knows the key"
+    street.wait(90.0, 10.0)
+    assert elm.ask("remember")["ok"]
+    assert len(elm.keys_on_disk()) == 1
+    oak.power_on()
+    street.meet()
+    assert elm.keys_on_disk() == []
+    assert len(oak.keys_on_disk()) == 2
+    street.power_cut()
+    assert elm.see(PHONE) == {PHONE}
+
+
 def test_while_the_hub_is_away_the_button_is_there_and_a_wish_waits_for_it_sealed(world: Raise) -> None:
     street = world("elm", "oak")
     elm, oak = street.boards["elm"], street.boards["oak"]
@@ -297,6 +317,23 @@ def test_with_a_household_goes_what_its_devices_were_promised(world: Raise) -> N
     assert rows[1][1]
     street.power_cut()
     assert oak.see(PHONE, OTHER) == {OTHER}
+
+
+def test_a_node_that_was_cut_off_during_an_erase_does_not_bring_the_household_back(world: Raise) -> None:
+    street = world("elm", "oak")
+    add_home(street)
+    elm, oak = street.boards["elm"], street.boards["oak"]
+    settle(street, "oak", PHONE, "AAAA")
+    street.cut = {"oak"}
+    number = oak.ask("remember")["receipt"]["number"]
+    elm.store.remove_household("AAAA")
+    street.cut = set()
+    street.meet()
+    assert oak.store.connection.execute("SELECT COUNT(*) FROM errand").fetchone() == (0,)
+    assert elm.store.connection.execute("SELECT household, receipt FROM remembered").fetchall() == [("", "")]
+    assert str(number_hash(number)).encode() not in elm.disk() + oak.disk()
+    street.power_cut()
+    assert oak.see(PHONE) == set()
 
 
 def test_a_device_that_is_taken_out_of_its_home_comes_back_as_a_guest(world: Raise) -> None:

@@ -31,11 +31,11 @@ class Stage:
 
 
 @contextmanager
-def raised(folder: Path) -> Iterator[Stage]:
+def raised(folder: Path, topology: str = TOPOLOGY) -> Iterator[Stage]:
     """A lab with a browser in a phone; nothing of either is left afterwards."""
-    topology = folder / "topology.toml"
-    topology.write_text(TOPOLOGY, encoding="utf-8")
-    with raise_lab(topology, f"t{secrets.token_hex(3)}") as lab, _chromium(lab, folder) as browser:
+    file = folder / "topology.toml"
+    file.write_text(topology, encoding="utf-8")
+    with raise_lab(file, f"t{secrets.token_hex(3)}") as lab, _chromium(lab, folder) as browser:
         yield Stage(Street(lab), browser)
 
 

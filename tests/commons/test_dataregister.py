@@ -11,6 +11,7 @@ import pytest
 from meshctl.agent.store import Store
 from meshctl.commons.dataregister import ENFORCED, REGISTER, columns, exported, sections, withheld
 from meshctl.hub.schema import metadata
+from tests.commons.register_table import PAGE, written
 
 
 @pytest.fixture
@@ -68,3 +69,8 @@ def test_neighbours_read_few_short_sentences_without_jargon() -> None:
                 for sentence in re.split(r"(?<=[.:])\s", text):
                     assert len(sentence.split()) <= 15, sentence
                 assert not re.search(r"\b(MAC|IP|node|hash|SQL|token|portal|firewall|captive)\b|!", text), text
+
+
+def test_the_page_on_privacy_has_the_register_as_it_is() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == written(page), "write it anew: python -m tests.commons.register_table"

@@ -57,6 +57,12 @@ class Behaviour:
     api_exact: bool = False
     api_padding: int = 0
     api_host: str = NAME
+    api_only: str = ""
+    """The one address of the portal that answers for the API; "" for both."""
+    garbles: bool = False
+    shuts: str = ""
+    """What the firewall does with a visitor's web request instead of redirecting it, in nft's words."""
+    nameless: bool = False
 
 
 class Planted:
@@ -82,6 +88,9 @@ class Planted:
         shut = [] if joined else [f"ip daddr {SITE4} tcp dport {{ 443, 853 }} {how};"]
         if not joined and not self.behaviour.leaks6:
             shut.append(f"ip6 daddr {SITE6} tcp dport {{ 443, 853 }} {how};")
+        if not joined and self.behaviour.shuts:
+            shut += [f"ip daddr {SITE4} tcp dport 80 {self.behaviour.shuts};"]
+            shut += [f"ip6 daddr {SITE6} tcp dport 80 {self.behaviour.shuts};"]
         if joined and self.behaviour.fakes_after:
             shut.append(f"ip daddr {SITE4} tcp dport 443 {how}; ip6 daddr {SITE6} tcp dport 443 {how};")
         rules = "chain out { type filter hook output priority 0;\n" + "\n".join(shut) + "\n}"
@@ -140,7 +149,7 @@ class Planted:
         return query[:2] + struct.pack("!5H", flags, 1, bool(found), 0, 0) + query[12 : at + 5] + answer
 
     def _address(self, name: str, *, six: bool) -> str:
-        if name.startswith("mask"):
+        if name.startswith("mask") or (self.behaviour.nameless and not self.joined):
             return ""
         if name in (NAME, "other.test") or (self.behaviour.lies and not self.joined):
             return OWN6 if six else OWN4
@@ -200,6 +209,10 @@ class _Hand(BaseHTTPRequestHandler):
         self._send(303, b"", ("Location", "/"))
 
     def _captive(self, how: Behaviour) -> None:
+        if how.garbles:
+            self.wfile.write(b"hello\r\n\r\n")
+            self.close_connection = True
+            return
         headers = [("Content-Type", "text/html"), ("Cache-Control", how.cache)]
         if 300 <= how.status < 400:
             headers.append(("Location", how.location))
@@ -220,6 +233,9 @@ class _Hand(BaseHTTPRequestHandler):
 
     def _api(self, planted: Planted) -> None:
         how, accept = planted.behaviour, self.headers.get("Accept", "")
+        if how.api_only and cast("_Server", self.server).address != how.api_only:
+            self.close_connection = True
+            return
         wants = accept == "application/captive+json" or (
             not how.api_exact and "application/captive+json" in accept and "json;q=0," not in accept
         )

@@ -86,6 +86,9 @@ BEFORE = [
     ("faked success", replace(CLEAN, fakes=True), {"faked-success"}, KEYS),
     ("IPv6 that leaks", replace(CLEAN, leaks6=True), {"ipv6-leak"}, KEYS),
     ("a drop in place of a refusal", replace(CLEAN, drops=True), {"dropped"}, set()),
+    ("no HTTP", replace(CLEAN, garbles=True), {"http-shut"}, KEYS),
+    ("a reset in place of a redirect", replace(CLEAN, shuts="reject with tcp reset"), {"http-shut"}, KEYS),
+    ("no names", replace(CLEAN, nameless=True), {"names-shut"}, KEYS),
     ("a lie in the names", replace(CLEAN, lies=True), {"dns-lie"}, set()),
 ]  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from meshctl.doctor.announced import UNRESTRICTED
-from tests.doctor.planted import API, NAME, OWN4, PAGE, Behaviour, Planted
+from tests.doctor.planted import API, NAME, OWN4, OWN6, PAGE, Behaviour, Planted
 from tests.doctor.test_planted import bad, examined, found, looked_at
 
 pytestmark = pytest.mark.kernel
@@ -40,6 +40,7 @@ API_FAULTS = [
     ("stored and shared", replace(CLEAN, api_cache="max-age=60"), API, {"api-cache"}),
     ("no Vary", replace(CLEAN, api_vary=""), API, {"api-vary"}),
     ("no weights", replace(CLEAN, api_exact=True), API, {"api-q-values"}),
+    ("over IPv6 alone", replace(CLEAN, api_only=OWN6), API, {"api-one-family"}),
     ("too long", replace(CLEAN, api_padding=4200), API, {"api-long"}),
 ]
 

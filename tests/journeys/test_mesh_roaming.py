@@ -204,6 +204,30 @@ def public(ring: Street) -> tuple[int, int]:
     return table["pauses"], table["pauses_now"]
 
 
+def test_a_new_hardware_address_returns_by_pass_in_one_form_and_who_has_the_old_one_opens_nothing(ring: Street) -> None:
+    ring.lab.add_phones("oak", ["n-1", "n-2"], "static")
+    drawn = ring.ask("household", "add")
+    typed = ("--data-urlencode", f"pass={drawn['pass']}")
+    ring.until(lambda: ring.fetch("n-1", f"http://{ring.portal('n-1')}/pass", *typed).startswith("303"))
+    old = ring.run("n-1", "cat", "/sys/class/net/eth0/address", check=True)[1].strip()
+    for phone, hardware in (("n-1", "02:00:5e:00:53:01"), ("n-2", old)):
+        ring.run(phone, "ip", "link", "set", "eth0", "address", hardware, check=True)
+    ring.lab.roam_many({"n-1": "ash", "n-2": "elm"}, wait=False)
+    assert first_probe(ring, "n-1") == "302"
+    assert ring.fetch("n-1", f"http://{ring.portal('n-1')}/pass", *typed).startswith("303")
+    ring.until(partial(ring.online, "n-1"))
+    assert drawn["handle"] in ring.run("n-1", "curl", "-sS", f"http://{ring.portal('n-1')}/share")[1]
+
+    # The old address, cloned: it is let in, as it must be, and opens nothing that is the home's.
+    assert first_probe(ring, "n-2") == "204"
+    for page in ("home", "mine", "mine-correct", "mine-erase", "mine-keep", "mine-download"):
+        for key in ("", drawn["handle"], "0000-0000"):
+            words = ("-X", "POST", "--data-urlencode", f"key={key}", "--data-urlencode", "sure=yes")
+            assert ring.fetch("n-2", f"http://{ring.portal('n-2')}/{page}", *words)[:3] in ("422", "429"), page
+    shown = ring.ask("household", "show", drawn["handle"])
+    assert (shown["note"], shown["erased_in"]) == (None, None)
+
+
 def test_a_remembered_phone_is_online_with_no_press_after_all_nodes_lost_their_memory(ring: Street) -> None:
     ring.press("o-1", "join")
     handle = ring.home("o-3")

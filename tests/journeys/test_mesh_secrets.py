@@ -1,4 +1,4 @@
-"""Whoever records every link between the nodes learns neither household nor hardware address, pass or key.
+"""Whoever records every link between the nodes, or takes their disks, learns neither household nor hardware address.
 
 One limit is honest: an old phone that puts its hardware address into its IPv6 address (RFC 4291,
 appendix A) shows it to everybody whom it sends a packet.
@@ -18,6 +18,7 @@ import pytest
 
 from meshctl.agent.mesh.daykeys import DayKey
 from meshctl.lab.handle import Lab
+from meshctl.lab.logbook import REMOVED
 from meshctl.lab.shelter import PACKAGE
 from tests.journeys.street import SITE4, SITE6, TICK, Street
 
@@ -94,9 +95,23 @@ def hardware_of(ring: Street, phone: str) -> str:
     return str(ring.lab.member(phone)["hardware"])
 
 
+def is_rare(handle: str) -> bool:
+    """Whether a handle can be looked for: one of figures or of letters only is a number, a word or a part of a hash."""
+    return bool(set(handle) & set("0123456789")) and bool(set(handle) - set("0123456789ABCDEF"))
+
+
+def rare_pass(ring: Street) -> str:
+    """The pass of a new household."""
+    while True:
+        text = str(ring.ask("household", "add")["pass"])
+        if is_rare(text.partition("-")[0]):
+            return text
+        ring.run("elm", "meshctl", "household", "remove", text.partition("-")[0], "--yes", check=True)
+
+
 def link_home(ring: Street, phone: str) -> str:
     """Put a phone into a new household; return the pass."""
-    text = str(ring.ask("household", "add")["pass"])
+    text = rare_pass(ring)
     url = f"http://{ring.portal(phone)}/pass"
     ring.until(lambda: ring.fetch(phone, url, "--data-urlencode", f"pass={text}").startswith("303"))
     return text
@@ -161,3 +176,55 @@ def test_a_phone_with_its_hardware_address_in_its_ipv6_address_shows_it_with_eve
 
     assert found["EUI-64"] > 0
     assert {form for form in forms if found[form]} == {"EUI-64"}
+
+
+VISITED, BROWSER = "visited-fkq.example", "Browser-fkq/1.0"
+PROCESSES = ("agent", "watch", "portal", "hub", "dnsmasq", "babeld")
+
+
+def scan(ring: Street, folder: object, *words: str) -> list[str]:
+    """What `meshctl privacy scan` finds in a folder of the lab; anything unread fails."""
+    run = ["env", f"PYTHONPATH={PACKAGE.parent}", sys.executable, "-m", "meshctl", "privacy", "scan", str(folder)]
+    done = ring.lab.inside([*run, "--json", *words], check=False)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["unread"] == []
+    return [f"{one['file']} {one['within']} {one['of']} {one['form']} {one['places']}" for one in told["found"]]
+
+
+def browse(ring: Street, phone: str) -> None:
+    """Ask for a name and pages, as a browser does that tells what it is."""
+    ring.run(phone, "getent", "ahosts", VISITED)
+    for url in (f"http://{ring.portal(phone)}/", f"http://{SITE4}/bytes/2000"):
+        ring.fetch(phone, url, "-A", BROWSER, "-H", f"Host: {VISITED}", "-e", f"http://{VISITED}/")
+
+
+def test_whoever_takes_every_disk_finds_no_device_no_visit_and_no_erased_home(ring: Street) -> None:
+    browse(ring, "o-1")
+    ring.press("o-1", "join")
+    ring.press("old", "join")
+    text = link_home(ring, "o-2")
+    handle, secret = text.split("-", 1)
+    for phone in ("o-1", "o-2", "old"):
+        ring.until(partial(ring.online, phone))
+        browse(ring, phone)
+        download(ring, phone)
+    ring.turns(2)
+    folder = ring.lab.place.folder
+    assert scan(ring, folder, "--text", handle), "a home that lives is on disks"
+    ring.run("elm", "meshctl", "household", "remove", handle, "--yes", check=True)
+
+    hardware = [word for phone in ("o-1", "o-2", "old") for word in ("--address", hardware_of(ring, phone))]
+    texts = (handle, text, secret, secret.replace("-", ""), VISITED, BROWSER)
+    words = [*hardware, *(word for text in texts for word in ("--text", text))]
+    began = time.monotonic()
+    while left := scan(ring, folder, *words):
+        assert time.monotonic() - began < 30, left
+    # What was cut from a process's words on their way to its log would be in the journal of a board.
+    files = [file for file in ring.lab.place.logs.iterdir() if file.name.partition(".")[0].endswith(PROCESSES)]
+    assert len(files) >= 3 * len(PROCESSES) - 2
+    assert [file.name for file in files if REMOVED in file.read_bytes()] == []
+
+    run = ring.lab.member("oak")["run"]
+    assert ring.run("oak", "stat", "-f", "-c", "%T", f"{run}/dnsmasq.leases", check=True)[1].strip() == "tmpfs"
+    assert scan(ring, run, *hardware), "RAM does hold them, and the scan finds them there"

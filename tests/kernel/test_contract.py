@@ -150,8 +150,9 @@ def test_a_transaction_of_which_a_part_is_refused_changes_nothing(kernel: Kernel
         "add element inet meshctl announced4 { 10.44.8.1 : 34 }",
         "add element inet meshctl nowhere { 10.44.8.1 : 34 }",
     ):
-        with pytest.raises(KernelError):
+        with pytest.raises(KernelError) as refused:
             kernel.commit([f"add element inet meshctl announced4 {{ 10.44.8.9 : 33 }}\n{bad}\n"])
+        assert "10.44.8" not in str(refused.value), "what is refused is logged, and names nobody"
         assert kernel.read().table.announced == {"10.44.8.1": 33}
     kernel.commit(["add element inet meshctl announced4 { 10.44.8.1 : 33 }\n"])
 

@@ -52,6 +52,8 @@ def test_a_network_of_one_box_says_that_key_and_list_are_together(ask: Ask, fake
     words = "on the same disk"
     fake.network = NetworkView("elm", (Box("elm", True, True),), True)
     assert words in ask("GET", "/remember").text
+    fake.network = NetworkView("elm", (Box("elm", True, True), Box("oak", False, False)), True)
+    assert words in ask("GET", "/remember").text
     fake.network = NetworkView("elm", (Box("elm", True, True), Box("oak", False, True)), True)
     assert words not in ask("GET", "/remember").text
 

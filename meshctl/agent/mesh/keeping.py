@@ -14,7 +14,7 @@ from meshctl.agent.mesh.channel import Message
 from meshctl.agent.mesh.circle import Circle, Place
 from meshctl.agent.mesh.errands import Errands, unseal
 from meshctl.agent.mesh.lastring import LastingRing
-from meshctl.agent.mesh.questions import Answerer, Asker
+from meshctl.agent.mesh.questions import Allowance, Answerer, Asker
 from meshctl.agent.mesh.sessions import Post
 from meshctl.agent.mesh.shapes import bad_shape, hexadecimal, integer, number
 from meshctl.agent.remembered import Book, Promise, from_wire, to_wire
@@ -36,7 +36,7 @@ class Keeping:
         self.ring = LastingRing(store, state, self.long)
         self.book = Book(store)
         self._errands, self._answerer = Errands(store, self.long), Answerer(self.book)
-        self._asker = Asker(self.tokens)
+        self._asker, self._allowance = Asker(self.tokens), Allowance(rate=200.0, burst=2000.0)
         self._told = 0.0
         self._wanted: dict[str, None] = {}
         self.on_answers: Callable[[list[tuple[str, Promise | None]]], None] = _nobody_listens
@@ -79,10 +79,13 @@ class Keeping:
         """Ask at the next `send` what a device is promised; say whether there will be an answer, as far as is known."""
         if not len(self.ring.keys):
             return False
-        if self._place().keeper is None:
-            self._wanted[hardware] = None
-            return True
-        return self._asker.wants(hardware, self._clock.read().monotonic)
+        now = self._clock.read().monotonic
+        if self._place().keeper is not None:
+            return self._asker.wants(hardware, now)
+        if not self._allowance.take(now):
+            return False
+        self._wanted[hardware] = None
+        return True
 
     def send(self) -> None:
         """Ask the hub's node what was not asked yet, or look into this node's own list."""

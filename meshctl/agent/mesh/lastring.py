@@ -18,6 +18,9 @@ from meshctl.agent.store import Store
 _ALONE = 3.0
 _TURN = 2.0
 _LONGEST_ALONE = 12.0
+_HUB_ALONE, _HUB_LATER = 60.0, 24
+"""The hub's node makes a key only where no other node does: after a minute, or a day after the last one's turn."""
+
 _MOST = 64
 
 
@@ -47,8 +50,10 @@ class LastingRing:
         changed = bool(old)
         rank = names.index(name) if name in names else 0
         patience = min(_ALONE + _TURN * rank, _LONGEST_ALONE) if len(names) > 1 else 0.0
+        if not on_disk:
+            rank, patience = len(names) + _HUB_LATER, _HUB_ALONE
         first = not len(self.keys) and now - self._started >= patience
-        if on_disk and (first or self.keys.is_due(now, rank)):
+        if first or self.keys.is_due(now, rank):
             self.keys.make(now)
             changed = True
         if changed:
@@ -91,6 +96,7 @@ class LastingRing:
         self.keys.accept(offered, self._clock.now())
         fresh = self.keys.names() != before
         if fresh:
+            self._elsewhere |= set(self.keys.names()) - set(before)
             self._keep()
             self._bring_disk()
         return fresh
@@ -101,13 +107,12 @@ class LastingRing:
             self._folder.destroy(name)
 
     def _bring_disk(self) -> None:
-        """Have on disk what may be there, and nothing else."""
-        if self.on_disk:
-            for key in self.keys.all():
+        """Have on disk what may be there, or must be because no other node has it, and nothing else."""
+        for key in self.keys.all():
+            if self.on_disk or key.name not in self._elsewhere:
                 self._folder.keep(key)
-        else:
-            for name in self._folder.names() & self._elsewhere:
-                self._folder.destroy(name)
+        for name in self._folder.names() & self._elsewhere if not self.on_disk else ():
+            self._folder.destroy(name)
 
     def _keep(self) -> None:
         living = [(key.name, key.epoch, key.born, 0) for key in self.keys.all()]

@@ -10,7 +10,7 @@ from meshctl.agent.mesh.records import Record
 from meshctl.agent.mesh.roll import Enrolled, Roll, enrolled
 from meshctl.agent.passes import Verifier
 from meshctl.agent.pauses import Pause
-from meshctl.agent.removal import drop_absent
+from meshctl.agent.removal import ask_to_scrub, drop_absent
 from meshctl.agent.store import Store
 from meshctl.model import GUESTS
 from meshctl.quota.merge import NEVER, Held, Stamp, join, told
@@ -57,8 +57,8 @@ class Shelf:
             connection.executemany("INSERT OR REPLACE INTO household VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             connection.execute("INSERT OR REPLACE INTO list VALUES ('roll', ?, ?)", (roll.version, body))
             drop_absent(connection, removed)
-        if removed or not before:
-            self._store.scrub()
+            if removed or not before:
+                ask_to_scrub(connection)
         return removed
 
     def roll_rows(self) -> list[Enrolled]:
