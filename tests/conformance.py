@@ -19,7 +19,10 @@ SETTINGS = {
     "generation": {"max-examples": 25, "database": "none", "deterministic": True},
     "phases": {"stateful": {"enabled": False}},
     # What is well-formed may be refused all the same: nobody can make up a home's pass, or a node's signature.
-    "checks": {"positive_data_acceptance": {"enabled": False}},
+    "checks": {
+        "positive_data_acceptance": {"enabled": False},
+        "negative_data_rejection": {"expected-statuses": ["400", "403", "404", "405", "413", "415", "422", "429"]},
+    },
 }
 """For each operation 25 requests that are made up; one for each bound of each keyword of the description besides."""
 
@@ -56,7 +59,7 @@ def breaches(schema: BaseSchema) -> tuple[int, list[str]]:
 def _failed(event: events.ScenarioFinished) -> list[str]:
     cases = event.recorder.cases
     return [
-        f"{cases[case].value.as_curl_command()}\n{check.name}: {check.failure_info.failure}"
+        f"{cases[case].value.as_curl_command()[:2000]}\n{check.name}: {str(check.failure_info.failure)[:2000]}"
         for case, checks in event.recorder.checks.items()
         for check in checks
         if check.failure_info is not None
