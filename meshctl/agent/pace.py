@@ -32,7 +32,7 @@ class Paces:
 
     def refusal(self, request: Request) -> Reply | None:
         """Count a device's request; return what refuses it where it is too much. Raises `WireError`."""
-        verb = request.get("verb")
+        verb = str(request.get("verb"))
         concerned = [pace for verbs, pace in self._paces if verb in verbs]
         if not concerned:
             return None

@@ -22,10 +22,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from meshctl.agent.verbs import Verb
 from meshctl.lab.authority import Authority
+from meshctl.network_view import NetworkView
 from meshctl.portal.agent_client import AgentClient
 from meshctl.service import listen_tcp
-from meshctl.wire import decode_line
+from meshctl.wire import as_table, decode_line
 from tests.agent.small_agent import NOW, SmallAgent, small_agent
 from tests.portal.conftest import HERE
 from tests.portal.malformed import SECRET, line, request
@@ -64,6 +66,9 @@ class Doors:
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgent]:
     with small_agent(tmp_path_factory.mktemp("agent")) as agent:
         agent.callers[os.getuid()] = "portal"
+        # With a line that works: without one the captive door has little to say.
+        works = {"ok": True, "network": as_table(NetworkView("elm", (), internet=True))}
+        agent.verbs.table["network"] = Verb(frozenset({"portal"}), lambda _: works)
         agent.kernel.around = {HERE: "02:00:00:00:00:01", "10.44.0.9": "02:00:00:00:00:09"}
         yield agent
 
