@@ -13,7 +13,7 @@ from meshctl.agent.clock import Clock
 from meshctl.agent.replies import Reply, Request, client_address, no
 from meshctl.pace import Allowance, Pace
 
-_CHANGES = frozenset({"join", "leave", "link", "remember", "forget"})
+_CHANGES = frozenset({"join", "leave", "link", "remember", "forget", "withdraw"})
 """What changes the kernel, or is told to other nodes."""
 
 _PROOFS = frozenset({"link", "history", "mine", "export", "correct", "erase", "erase-cancel"})

@@ -121,6 +121,7 @@ def test_what_holds_nothing_is_named_and_what_cannot_be_opened_makes_the_answer_
 
 def test_a_tree_that_is_not_there_or_nothing_to_look_for_is_code_two(tree: Path) -> None:
     assert scan(tree / "none", "--address", ADDRESS).code == 2
+    assert "neither a file nor a folder nor a disk: /dev/null" in scan("/dev/null", "--address", ADDRESS).out
     for words in ((tree,), ("--address", ADDRESS)):
         done = CliRunner().invoke(privacy, ["scan", *map(str, words)])
         assert getattr(done.exception, "exit_code", None) == 2
