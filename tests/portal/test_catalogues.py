@@ -61,3 +61,10 @@ def test_english_is_short_and_plain() -> None:
     assert [" ".join(words) for words in sentences if len(words) > 20] == []
     jargon = r"\b(SSID|MAC|quota|captive|IPv[46]|portal|node|router|bandwidth|household|hash|token)s?\b|!"
     assert [text for text in ids if re.search(jargon, text, re.IGNORECASE)] == []
+
+
+@pytest.mark.parametrize("tag", [tag for tag in TAGS if tag != "en"])
+def test_a_language_is_whole(tag: str) -> None:
+    found = read(tag)
+    assert [m.id for m in found if m.id and (m.fuzzy or not all(texts(m)) or not texts(m))] == []
+    assert [t for m in found if m.id for t in texts(m) if "!" in t or "\u00a1" in t] == []
