@@ -221,3 +221,10 @@ def test_it_is_always_said_whether_swap_was_looked_at(tree: Path, listing: str, 
 
     assert said.format(file=tree / "swapfile") in swap.look(run, wanted=wanted, listing=listed)
     assert bool(findings.strong) == (said == "swap was looked at")
+
+
+def test_a_tree_that_is_not_there_is_not_called_clean(tree: Path) -> None:
+    done = scan(tree / "elsewhere", "--address", ADDRESS)
+
+    assert done.code == 2
+    assert done.out.endswith("nothing found, but not all was searched\n")
