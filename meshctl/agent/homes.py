@@ -33,6 +33,10 @@ class Homes:
         """Answer with every household: is a device of it joined here, and its bytes over all lines known here."""
         use = self._use()
         here = {d.household for d in self._members.all() if d.household}
+        asks: dict[str, list[str]] = {}
+        for wish in self.wishes.all() if self.wishes else ():
+            if not wish.over:
+                asks.setdefault(wish.household, []).append(wish.kind)
         return {
             "ok": True,
             "households": [
@@ -41,6 +45,7 @@ class Homes:
                     "shares": household.shares,
                     "joined": household.handle in here,
                     "bytes": _bytes(use, household.handle),
+                    "asks": asks.get(household.handle, []),
                 }
                 for household in self._store.households()
             ],

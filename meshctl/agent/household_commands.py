@@ -91,6 +91,10 @@ def list_all(config_file: Path, as_json: bool) -> None:
     for one in reply["households"]:
         _row(one["handle"], one["shares"], "yes" if one["joined"] else "no", one["bytes"])
     _row("guests", "", "", reply["guests"]["bytes"])
+    for one in reply["households"]:
+        for kind in one["asks"]:
+            said = "left a note" if kind == "note" else "is to be erased"
+            click.echo(f"{one['handle']} {said}: `meshctl household show {one['handle']}`.")
     count = len(reply["households"])
     click.echo(f"{count or 'No'} household{'' if count == 1 else 's'}; all guests are one row.")
 

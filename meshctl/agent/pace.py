@@ -13,7 +13,7 @@ from meshctl.agent.clock import Clock
 from meshctl.agent.replies import Reply, Request, client_address, no
 from meshctl.pace import Allowance, Pace
 
-_CHANGES = frozenset({"join", "leave", "link", "remember", "forget"})
+_CHANGES = frozenset({"join", "leave", "link", "remember", "forget", "withdraw"})
 """What changes the kernel, or is told to other nodes."""
 
 _PROOFS = frozenset({"link", "history", "mine", "export", "correct", "erase", "erase-cancel"})
@@ -32,7 +32,7 @@ class Paces:
 
     def refusal(self, request: Request) -> Reply | None:
         """Count a device's request; return what refuses it where it is too much. Raises `WireError`."""
-        verb = request.get("verb")
+        verb = str(request.get("verb"))
         concerned = [pace for verbs, pace in self._paces if verb in verbs]
         if not concerned:
             return None

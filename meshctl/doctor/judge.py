@@ -93,11 +93,15 @@ def _portal(heard: Heard) -> Verdict:
     return Verdict("portal", heard.summary, _page(heard))
 
 
+def _online(heard: Heard) -> Verdict:
+    return Verdict("online", f"the true reply comes by IPv{6 if ':' in heard.address else 4}")
+
+
 def _apple(way: Way, heard: Heard) -> Verdict:
     if heard.trouble:
         return Verdict("limited", heard.summary)
     if heard.status == 200 and b"".join(heard.body.split()) == "".join(way.expects.split()).encode():
-        return Verdict("online", "the true reply")
+        return _online(heard)
     return _portal(heard)
 
 
@@ -123,7 +127,7 @@ def _android(client: Client, heards: Heards) -> Verdict:
             return _portal(heards[way])
     for way in https:
         if found[way] == "success":
-            return Verdict("online", f"204 from {way.url}")
+            return _online(heards[way])
     if any(is_private(heards[way].address) and not heards[way].trouble for way in http):
         return Verdict(
             "limited", f"{http[0].url} has a private address, {heards[http[0]].address}: taken for no internet"
@@ -135,7 +139,7 @@ def _android(client: Client, heards: Heards) -> Verdict:
     if https and success:
         return Verdict("partial", f"http works and https does not: {heards[https[0]].summary}")
     if success:
-        return Verdict("online", "204")
+        return _online(next(heards[way] for way in (*http, *fallback) if found[way] == "success"))
     return Verdict("limited", _why_failed(heards[http[0]]))
 
 
@@ -153,7 +157,7 @@ def _chromeos(client: Client, heards: Heards) -> Verdict:
         if http.status in (302, 307) or (http.status == 200 and size > 1):
             return _portal(http)
         if http.status in (200, 204) and not https.trouble:
-            return Verdict("online", "204 over http, and https answers")
+            return _online(http)
     return Verdict("limited", f"http: {http.summary}; https: {https.summary}")
 
 
@@ -171,7 +175,7 @@ def _content(way: Way, heard: Heard) -> Verdict:
     if heard.trouble:
         return Verdict("limited", heard.summary)
     if heard.status == 200 and heard.body == way.expects.encode():
-        return Verdict("online", "the true reply")
+        return _online(heard)
     return _portal(heard)
 
 
@@ -180,7 +184,7 @@ def _firefox(client: Client, heards: Heards) -> Verdict:
     if heard.trouble or (heard.status != 200 and not 300 <= heard.status <= 399):
         return Verdict("silent", f"{heard.summary}: it tries again later")
     if heard.status == 200 and heard.body.strip() == way.expects.encode():
-        return Verdict("online", "the true reply")
+        return _online(heard)
     return _portal(heard)
 
 
@@ -194,7 +198,7 @@ def _networkmanager(way: Way, heard: Heard) -> Verdict:
         true = heard.body.startswith(way.expects.encode())
     else:
         true = heard.status == 204 or (heard.status == 200 and not heard.body)
-    return Verdict("online", "the true reply") if true else _portal(heard)
+    return _online(heard) if true else _portal(heard)
 
 
 _RANK: dict[State, int] = {"silent": 0, "limited": 1, "partial": 2, "blank": 3, "portal": 4, "online": 5}
@@ -208,13 +212,13 @@ def _best(verdicts: Iterable[Verdict]) -> Verdict:
 def _marker(way: Way, heard: Heard) -> Verdict:
     if heard.trouble:
         return Verdict("limited", heard.summary)
-    return Verdict("online", "the true reply") if way.expects.encode() in heard.body else _portal(heard)
+    return _online(heard) if way.expects.encode() in heard.body else _portal(heard)
 
 
 def _empty(_: Way, heard: Heard) -> Verdict:
     if heard.trouble or heard.status >= 400:
         return Verdict("silent", heard.summary)
-    return Verdict("online", "204") if heard.status == 204 else _portal(heard)
+    return _online(heard) if heard.status == 204 else _portal(heard)
 
 
 def is_true(client: Client, way: Way, heard: Heard) -> bool:

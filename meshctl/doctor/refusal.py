@@ -109,8 +109,12 @@ def judge_try(one: Try, came: Trouble) -> Findings:
     source = "RFC 8952, 2.4"
     if came in ("refused", "prohibited"):
         return Findings(right=[f"{one.words} is refused at once"])
+    if came == "silence" and one.proto == "udp":
+        says = f"no refusal of {one.words} was heard; systems send few ICMP errors at a time."
+        remedy = "Look whether the firewall refuses it (administratively prohibited) or drops it."
+        return Findings([Finding("udp-unrefused", "note", says, remedy, source, "before")])
     if came == "silence":
-        severity: Literal["fault", "warning"] = "fault" if (one.proto, one.port) == ("tcp", 443) else "warning"
+        severity: Literal["fault", "warning"] = "fault" if one.port == 443 else "warning"
         says = f"{one.words} is dropped in silence: whoever waits for it, waits long."
         remedy = "Refuse it: a TCP reset, or an ICMP error (administratively prohibited)."
         return Findings([Finding("dropped", severity, says, remedy, source, "before")])

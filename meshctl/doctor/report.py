@@ -156,13 +156,14 @@ def _merged(found: Iterator[Finding]) -> list[Finding]:
 
 def _rows(seen: Seen) -> Iterator[Line]:
     older = [one for one in seen.visits if one.client.name.startswith("Older Apple")]
-    are_alike = len(older) > 1 and all(one.verdict.state == seen.expected for one in older)
+    are_alike = len(older) > 1 and len({one.verdict.state for one in older}) == 1
     for visit in seen.visits:
+        name = visit.client.name
         if are_alike and visit in older:
-            if visit is older[0]:
-                yield _row(f"Older Apple, {len(older)} hosts", visit, seen.expected)
-            continue
-        yield _row(visit.client.name, visit, seen.expected)
+            if visit is not older[0]:
+                continue
+            name = f"Older Apple, {len(older)} hosts"
+        yield _row(name, visit, seen.expected)
         if visit.verdict.state != seen.expected:
             yield from _wrapped(f"because {visit.verdict.reason}", " " * (_NAME + 8))
 

@@ -9,6 +9,7 @@ are shorter still are looked for one by one.
 from __future__ import annotations
 
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -46,20 +47,19 @@ class _Words:
         octets = needle.octets.lower()
         if len(octets) < self.least:
             return False
-        best = self._most_varied(octets)
-        words = {at: octets[at : at + self.width] for at in range(best, best + self.width)}
-        if any(len(set(word)) == 1 for word in words.values()):
+        varied = len(set(octets[: self.least])) >= _VARIED
+        best = 0 if varied else self._most_varied(octets)
+        words = [octets[at : at + self.width] for at in range(best, best + self.width)]
+        if not varied and any(len(set(word)) == 1 for word in words):
             return False
-        for at, word in words.items():
-            number = memoryview(word).cast(self.code)[0]
+        for at, word in enumerate(words, best):
+            number = int.from_bytes(word, sys.byteorder)
             self._having[number].append((needle, at))
             self._set.add(number)
         return True
 
     def _most_varied(self, octets: bytes) -> int:
         """Return where to take words from, so that few of them stand elsewhere by chance."""
-        if len(set(octets[: self.least])) >= _VARIED:
-            return 0
         return max(range(len(octets) - self.least + 1), key=lambda at: len(set(octets[at : at + self.least])))
 
     def candidates(self, low: bytes) -> Iterator[tuple[int, Needle]]:

@@ -43,6 +43,9 @@ class Scan:
         if stat.S_ISREG(here.st_mode) or stat.S_ISBLK(here.st_mode):
             self.content(top)
             return
+        if not stat.S_ISDIR(here.st_mode):
+            self.findings.could_not("neither a file nor a folder nor a disk", top)
+            return
         pseudo = {os.stat(one).st_dev for one in PSEUDO if Path(one).exists()}  # noqa: PTH116
         seen: set[tuple[int, int]] = set()
         folders = [top]

@@ -184,6 +184,27 @@ def test_the_list_says_how_many_there_are(agent: SmallAgent, call: Call) -> None
     assert [one["joined"] for one in found["households"]] == [True, False]
 
 
+def test_stewards_see_who_left_a_note_and_who_is_to_be_erased(agent: SmallAgent, call: Call) -> None:
+    handle = json.loads(call("add", "--json").output)["handle"]
+    wishes = agent.do(lambda a: a.rights.wishes)
+    agent.do(lambda a: wishes.ask(handle, "note", "The 3rd looks wrong.", "elm", NOW.monotonic))
+    agent.do(lambda a: wishes.ask(handle, "erase", "", "elm", NOW.monotonic))
+    listed = call("list").output
+    assert f"{handle} left a note" in listed
+    assert f"{handle} is to be erased" in listed
+    shown = call("show", handle).output
+    assert re.search(r"its note +The 3rd looks wrong\.", shown)
+    assert re.search(r"to be erased +in 24\.0 h", shown)
+
+
+def test_a_code_is_drawn_for_a_home_that_exists(agent: SmallAgent, call: Call) -> None:
+    handle = json.loads(call("add", "--json").output)["handle"]
+    drawn = json.loads(call("code", handle.lower(), "--json").output)
+    assert (drawn["handle"], drawn["minutes"], len(drawn["code"])) == (handle, 15, 9)
+    assert re.search(r"^    \w{4}-\w{4}$", call("code", handle).output, re.M)
+    assert call("code", "ZZZZ").exit_code == 1
+
+
 @pytest.mark.parametrize("verb", [["show"], ["remove", "--yes"]])
 @pytest.mark.parametrize("handle", ["ZZZZ", "nonsense", "", "guests", "' OR 1"])
 def test_an_unknown_household_is_named_with_what_helps(

@@ -23,13 +23,14 @@ _SEEN = """() => {
   const shown = e => e.checkVisibility() && !e.classList.contains('skip') && e.type !== 'hidden'
   const targets = [...document.querySelectorAll('a[href], button, input, summary, select, textarea')].filter(shown)
   const box = e => e.getBoundingClientRect()
+  const whole = e => e.closest('label') || e  // words around a box to tick belong to it
   const inText = e => getComputedStyle(e).display === 'inline'
   return {
     wide: document.documentElement.scrollWidth - innerWidth,
     outside: [...document.querySelectorAll('main *, header *, nav *, footer *')].filter(e => shown(e) && box(e).width
       && (box(e).right > innerWidth + 0.5 || box(e).left < -0.5)).map(name),
-    small: targets.filter(e => !inText(e) && Math.min(box(e).height, box(e).width) < LEAST).map(name),
-    narrow: targets.filter(e => !inText(e) && box(e).height < FINGER).map(name),
+    small: targets.filter(e => !inText(e) && Math.min(box(whole(e)).height, box(whole(e)).width) < LEAST).map(name),
+    narrow: targets.filter(e => !inText(e) && box(whole(e)).height < FINGER).map(name),
   }
 }""".replace("LEAST", str(LEAST)).replace("FINGER", str(FINGER))
 

@@ -10,7 +10,7 @@ from meshctl.lab.handle import raise_lab
 from tests.journeys.street import Street
 
 ORDER = (
-    "accounts", "door", "doctor", "rights", "refusals", "line", "crowd", "captivity",
+    "accounts", "door", "doctor", "rights", "refusals", "line", "crowd", "captivity", "doctor_secure",
     "mesh_line", "mesh_weather", "mesh_kills", "mesh_secrets", "mesh_refusals", "mesh_roaming", "mesh_withdrawal",
     "mesh_laptop", "mesh_gateways", "stay", "mesh_twelve",
 )  # fmt: skip

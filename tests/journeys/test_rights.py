@@ -81,6 +81,7 @@ def test_the_portal_cannot_change_the_kernel_or_read_who_is_there(
         "households",
         "household-add",
         "household-show",
+        "household-code",
         "household-remove",
         "pause",
         "pause-end",

@@ -33,7 +33,8 @@ import os, sys
 from meshctl.cli import main
 for want, have in enumerate(map(int, sys.argv[1].split(",")), 3):
     os.dup2(have, want)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2", LISTEN_FDNAMES="portal:captive")
+names = ["portal", "captive", "secure"][: sys.argv[1].count(",") + 1]
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(names)), LISTEN_FDNAMES=":".join(names))
 sys.argv[1:] = sys.argv[2:]
 main()
 """

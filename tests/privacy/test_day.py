@@ -20,7 +20,6 @@ from tests.privacy.world import HOUR, Board, World, drawn, world
 
 PHONE, GUEST, OLD, KEPT = "02:1f:aa:33:c4:51", "02:1f:bb:34:c5:62", "06:2e:cc:35:d6:73", "02:3d:dd:36:e7:84"
 EUI64 = ":42e:ccff:fe35:d673"
-HOST = "maries-iphone-fkq"
 
 
 @pytest.fixture
@@ -56,6 +55,7 @@ class Life:
         self.world, self.gone, self.kept = place, drawn(), drawn()
         self.elm, self.oak, self.ash = place.boards.values()
         self.keys: set[bytes] = set()
+        self.addresses: list[str] = []
 
     async def move_in(self) -> None:
         await self.world.power_on("elm", "oak", "ash")
@@ -67,6 +67,7 @@ class Life:
                 f"{net4[:-1]}71": PHONE, f"{net6[:-1]}71": PHONE, f"{net4[:-1]}72": GUEST, f"{net6[:-1]}72": GUEST,
                 f"{net4[:-1]}73": OLD, f"{net6[:-3]}{EUI64}": OLD, f"{net4[:-1]}74": KEPT,
             }  # fmt: skip
+            self.addresses += [self.at(board, phone) for phone in (PHONE, GUEST)]
         for phone, home in ((PHONE, self.gone), (OLD, self.gone), (KEPT, self.kept)):
             assert (await self.elm.ask("link", address=self.at(self.elm, phone), **{"pass": home.text}))["ok"]
         assert (await self.elm.ask("join", address=self.at(self.elm, GUEST)))["ok"]
@@ -136,9 +137,9 @@ class Life:
         await self.use(2)
 
     def needles(self) -> list[str]:
-        """Say what must be nowhere: every device, and the home by its handle, its pass and its marks."""
+        """Say what must be nowhere: every device and its addresses, and the home by its handle and its pass."""
         words = [word for hardware in (PHONE, GUEST, OLD, KEPT) for word in ("--address", hardware)]
-        return words + [word for text in (*self.of_home(self.gone), HOST) for word in ("--text", text)]
+        return words + [word for text in (*self.of_home(self.gone), *self.addresses) for word in ("--text", text)]
 
     @staticmethod
     def of_home(home: Drawn) -> tuple[str, ...]:
@@ -170,6 +171,7 @@ async def _live(life: Life) -> None:
     # Whoever has the keys that were destroyed, and seizes every disk, finds no device either.
     found = scan(disk, *life.needles(), *life.key_words(dead))
     assert said(found) == []
+    assert (disk / "log").stat().st_size > 1000
     assert len(found["noted"]) <= 1
     assert {file.name for file in disk.rglob("*.db-wal")} == {"node.db-wal", "hub.db-wal"}
     assert scan(disk, "--text", life.kept.handle)["found"], "the other home stays"

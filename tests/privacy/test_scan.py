@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from meshctl.agent.mesh.daykeys import DayKey
 from meshctl.privacy import control, swap
 from meshctl.privacy.commands import privacy
 from meshctl.privacy.findings import Findings
@@ -81,6 +83,19 @@ def test_addresses_come_from_a_list_so_that_no_history_keeps_them(tree: Path) ->
     assert {(one["of"], one["form"]) for one in done.json["found"]} == {("address 1", "hyphens"), ("text 1", "text")}
 
 
+def test_a_stolen_key_shows_the_tokens_made_with_it(tree: Path, tmp_path: Path) -> None:
+    key = DayKey("", 1, secrets.token_bytes(32), 0.0)
+    stolen = tmp_path / "day-keys.json"
+    stolen.write_text(json.dumps({"at": 1.0, "keys": [{"secret": key.secret.hex(), "epoch": 1, "age": 0.5}]}))
+    (tree / "node.db").write_text(key.token(ADDRESS))
+
+    assert scan(tree, "--address", ADDRESS).code == 0
+    for words in (stolen, key.secret.hex()):
+        (found,) = scan(tree, "--address", ADDRESS, "--key", words, "--json").json["found"]
+        assert found["form"] == "meshctl's device hash of raw, hexadecimal"
+    assert scan(tree, "--address", ADDRESS, "--key", tree / "none").code != 0
+
+
 def test_standard_input_is_searched_as_well() -> None:
     assert scan("-", "--address", ADDRESS, stdin=f"MAC={ADDRESS}".encode()).code == 1
     assert scan("-", "--address", ADDRESS, stdin=b"MAC=").code == 0
@@ -121,6 +136,7 @@ def test_what_holds_nothing_is_named_and_what_cannot_be_opened_makes_the_answer_
 
 def test_a_tree_that_is_not_there_or_nothing_to_look_for_is_code_two(tree: Path) -> None:
     assert scan(tree / "none", "--address", ADDRESS).code == 2
+    assert "neither a file nor a folder nor a disk: /dev/null" in scan("/dev/null", "--address", ADDRESS).out
     for words in ((tree,), ("--address", ADDRESS)):
         done = CliRunner().invoke(privacy, ["scan", *map(str, words)])
         assert getattr(done.exception, "exit_code", None) == 2

@@ -164,7 +164,7 @@ class Street:
         if self.hub.up:
             self.give_roll(node)
 
-    def wait(self, seconds: float, step: float = 900.0) -> None:
+    def wait(self, seconds: float, step: float = 4 * 3600.0) -> None:
         ends = self.now + seconds
         while self.now < ends:
             self.now = min(ends, self.now + step)
@@ -233,7 +233,7 @@ def test_what_is_asked_anywhere_is_known_and_taken_back_anywhere(street: Street)
     for node in street.nodes.values():
         assert (node.seen().note, node.seen().erased_in) == ("The 3rd looks wrong.", WAITS["erase"])
     street.nodes[LAST].ask("erase-cancel")
-    street.wait(2 * DAY, 3600)
+    street.wait(2 * DAY)
     assert street.hub.store.households()
     assert all(node.seen().erased_in is None for node in street.nodes.values())
 
@@ -276,7 +276,7 @@ def test_a_node_that_was_off_for_months_revives_no_wish_that_was_taken_back(stre
     street.nodes[FAR].ask("erase-cancel")
     street.wait(60 * DAY, DAY)
     last.power_on()
-    street.wait(2 * DAY, 3600)
+    street.wait(2 * DAY)
     assert street.hub.store.households()
     assert last.seen().erased_in is None
 
