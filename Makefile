@@ -3,9 +3,10 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 JAIL := $(PYTHON) -m meshctl.lab.jail --
 
-# What measures time has the machine to itself; the rest runs two at a time.
+# What measures time has the machine to itself; the rest runs two at a time, labs file by file.
 SIDE_BY_SIDE := tests/test_*.py tests/quota tests/commons tests/agent tests/portal tests/hub tests/privacy tests/doctor
-ALONE := tests/kernel tests/lab
+ALONE := tests/kernel
+LABS := tests/lab
 
 .PHONY: menu demo test lint test-journeys test-deploy bench docs-figures catalogues check lock clean
 
@@ -21,6 +22,7 @@ test: ## lint, types, rooms, then every quick test, on the real kernel in namesp
 	@$(MAKE) --no-print-directory lint
 	@$(JAIL) $(PYTHON) -m pytest $(or $(ONLY),-n 2 --dist worksteal $(SIDE_BY_SIDE))
 	@$(if $(ONLY),,$(JAIL) $(PYTHON) -m pytest $(ALONE))
+	@$(if $(ONLY),,$(JAIL) $(PYTHON) -m pytest -n 2 --dist loadfile $(LABS))
 
 lint: ## ruff, mypy strict, import contracts
 	@$(PYTHON) -m ruff check .

@@ -252,8 +252,12 @@ def decode_batch(body: bytes) -> list[Envelope]:
     """Read a batch; signatures are not checked here. Raises `WireError`."""
     try:
         entries = json.loads(body)["reports"]
+        if not isinstance(entries, list):
+            raise TypeError("reports")  # noqa: TRY301  # the same as where an entry is no table
         envelopes = [
-            Envelope(str(e["node"]), str(e["payload"]).encode(), base64.b64decode(e["signature"], validate=True))
+            Envelope(
+                _text(e["node"]), _text(e["payload"]).encode(), base64.b64decode(_text(e["signature"]), validate=True)
+            )
             for e in entries
         ]
     except (ValueError, KeyError, TypeError, RecursionError) as fault:
@@ -261,6 +265,12 @@ def decode_batch(body: bytes) -> list[Envelope]:
     if any(len(e.payload) > ENVELOPE_LIMIT for e in envelopes):
         raise WireError("too-long", f"a report has at most {ENVELOPE_LIMIT} bytes")
     return envelopes
+
+
+def _text(word: object) -> str:
+    if not isinstance(word, str):
+        raise TypeError(word)
+    return word
 
 
 def _shape(shape: type[T], table: object) -> T:

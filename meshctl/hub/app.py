@@ -79,13 +79,14 @@ def _answer_faults(app: Flask, tally: Tally) -> None:
         return _error("no-store", "The hub's database does not answer; try again."), 503, {"Retry-After": "60"}
 
     @app.errorhandler(HTTPException)
-    def refused(fault: HTTPException) -> tuple[Response | str, int]:
-        code = fault.code or 500
+    def refused(fault: HTTPException) -> tuple[Response | str, int, dict[str, str]]:
+        code, allowed = fault.code or 500, getattr(fault, "valid_methods", None)
+        head = {"Allow": ", ".join(sorted(allowed))} if allowed else {}
         if request.path == "/api/v1/reports":
             tally.add("too-long" if isinstance(fault, RequestEntityTooLarge) else "not-a-batch")
         if request.path.startswith("/api/"):
-            return _error(str(fault.name).lower().replace(" ", "-"), str(fault.description)), code
-        return render_template("fault.html", code=code, name=fault.name), code
+            return _error(str(fault.name).lower().replace(" ", "-"), str(fault.description)), code, head
+        return render_template("fault.html", code=code, name=fault.name), code, head
 
 
 def _error(code: str, message: str) -> Response:

@@ -63,6 +63,15 @@ def test_a_person_joins_between_the_two_looks(planted: Planted) -> None:
     assert "After joining" in done.output
 
 
+def test_a_device_that_has_joined_is_looked_at_alone(planted: Planted) -> None:
+    planted.behave(Behaviour())
+    planted.set_joined(joined=True)
+    done = typed(planted, "--phase", "after", "--interface", "lo")
+
+    assert done.exit_code == 0
+    assert "Before joining" not in done.output
+
+
 def test_the_json_has_the_documented_shape(planted: Planted) -> None:
     planted.behave(Behaviour())
     done = typed(planted, "--json")

@@ -8,6 +8,8 @@ import pytest
 
 from tests.journeys.street import SITE4, Street
 
+pytestmark = pytest.mark.patient
+
 SIZE = 8_000_000
 
 

@@ -204,6 +204,7 @@ def public(ring: Street) -> tuple[int, int]:
     return table["pauses"], table["pauses_now"]
 
 
+@pytest.mark.patient
 def test_a_new_hardware_address_returns_by_pass_in_one_form_and_who_has_the_old_one_opens_nothing(ring: Street) -> None:
     ring.lab.add_phones("oak", ["n-1", "n-2"], "static")
     drawn = ring.ask("household", "add")
@@ -228,6 +229,7 @@ def test_a_new_hardware_address_returns_by_pass_in_one_form_and_who_has_the_old_
     assert (shown["note"], shown["erased_in"]) == (None, None)
 
 
+@pytest.mark.patient
 def test_a_remembered_phone_is_online_with_no_press_after_all_nodes_lost_their_memory(ring: Street) -> None:
     ring.press("o-1", "join")
     handle = ring.home("o-3")

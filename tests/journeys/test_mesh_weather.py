@@ -76,6 +76,7 @@ def test_a_download_goes_on_when_the_link_that_it_uses_is_cut(ring: Street, *, s
     assert found["people"] == found["line"]
 
 
+@pytest.mark.patient
 def test_a_lossy_link_is_lived_with(ring: Street) -> None:
     ring.press("o-2", "join")
     ring.lab.lose_on_link("elm", "oak", 3.0)
@@ -128,6 +129,7 @@ def test_a_gateway_that_loses_its_power_goes_on_with_its_ledger(ring: Street) ->
     assert ring.carried(handle) - before == pytest.approx(1_046_000, rel=0.03)
 
 
+@pytest.mark.patient
 def test_a_hub_that_was_away_gets_every_report_once(ring: Street) -> None:
     hub = ring.lab.member("elm")
     database = Path(hub["state"]).with_name("hub") / "hub.db"
@@ -149,6 +151,7 @@ def test_a_hub_that_was_away_gets_every_report_once(ring: Street) -> None:
     assert all(len(rows) == len(set(rows)) for rows in held().values())
 
 
+@pytest.mark.patient
 def test_the_dashboard_shows_nodes_links_and_lines(ring: Street) -> None:
     page: Any = ""
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from werkzeug.test import TestResponse
 
 from meshctl.config import Config
+from meshctl.lab.authority import Authority
 from meshctl.portal.agent_client import AgentClient
 from meshctl.portal.app import create_portal
 from tests.portal.conftest import HERE, Ask, Reply
 from tests.portal.fake_agent import FakeAgent
 from tests.portal.fake_homes import GOOD_CODE, GOOD_PASS, HOME, TRIES
+from tests.portal.secure import NAME, secure_portal
 from tests.portal.test_pages import check_page
 
 SAFE = "https://mesh.home"
@@ -150,3 +154,27 @@ def test_forget_me_makes_the_device_a_visitor_and_leads_to_the_home(ask: Ask, fa
     reply = ask("POST", "/forget", "")
     check_page(reply)
     assert ("This device is forgotten" in reply.text, fake.seen[HERE]) == (True, "visitor")
+
+
+def test_only_a_real_door_of_tls_lets_a_pass_through(config: Config, fake: FakeAgent, tmp_path: Path) -> None:
+    with secure_portal(config, Authority(tmp_path), tmp_path) as door:
+        body = f"key={GOOD_PASS}"
+        form = f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        with door.connect() as connection:
+            connection.sendall(f"POST /mine HTTP/1.0\r\nHost: {NAME}\r\n{form}".encode())
+            assert "Home" in _all(connection)
+        assert fake.asked[-1] == {"verb": "mine", "address": HERE, "pass": GOOD_PASS, "secure": True}
+        fake.asked.clear()
+        said = "X-Forwarded-Proto: https\r\nForwarded: proto=https"
+        with socket.create_connection((HERE, door.plain), timeout=5) as plain:
+            plain.sendall(f"POST /mine HTTP/1.0\r\nHost: {NAME}\r\n{said}\r\n{form}".encode())
+            shown = _all(plain)
+        assert ("do not type your pass" in shown, GOOD_PASS in shown, fake.asked) == (True, False, [])
+        assert f'href="https://{NAME}' in shown
+
+
+def _all(connection: socket.socket) -> str:
+    pieces = []
+    while piece := connection.recv(65536):
+        pieces.append(piece)
+    return b"".join(pieces).decode()
