@@ -141,7 +141,8 @@ def _print(findings: Findings, seconds: float, swap_said: str, planted: int) -> 
     click.echo(swap_said)
     click.echo(_control_line(planted))
     having = len({one.file for one in findings.strong})
-    click.echo(f"found in {having} {'file' if having == 1 else 'files'}" if having else "nothing found")
+    nothing = "nothing found in what was searched" if findings.unread else "nothing found"
+    click.echo(f"found in {having} {'file' if having == 1 else 'files'}" if having else nothing)
 
 
 def _line(one: Finding) -> str:
