@@ -214,7 +214,7 @@ class _Agent:
         if self._store.set_aside is not None:
             where = f"set aside as {self._store.set_aside}" if self._store.set_aside.exists() else "begun anew"
             facts["database"] = Fact(ok=False, error=f"node.db was damaged and is {where}.")
-        facts["certificate"] = self._provisioning.fact()
+        facts |= {**self._outlook.facts(), "certificate": self._provisioning.fact()}
         self._journal.append(self._clock.read(), self._verbs.hazards, facts, around, self._pausing.in_force_here())
 
     @staticmethod
