@@ -20,7 +20,7 @@ from meshctl.lab.internet import Internet
 from meshctl.lab.launch import PROGRAMS, Launcher, python
 from meshctl.lab.needs import check_client
 from meshctl.lab.node import ORDER, Node
-from meshctl.lab.papers import HUB_PORT, PORTAL_PORT
+from meshctl.lab.papers import HUB_PORT, page_ports
 from meshctl.lab.phone import Phone, build, write_programs
 from meshctl.lab.place import Place
 from meshctl.lab.supervisor import Service, Spec, Supervisor
@@ -158,7 +158,7 @@ class Neighbourhood:
                 hub = next(node for node in self.nodes.values() if node.table.hub)
                 ways[name] = (hub.name, "127.0.0.1", HUB_PORT)
             else:
-                ways[name] = (name, "", PORTAL_PORT)
+                ways[name] = (name, "", page_ports(self.phones[name].node.table)["portal"])
         argv = python("meshctl.lab.relay", json.dumps(ways))
         spec = Spec(HOUSE, "relay", argv, self.launcher.environment(), notify=True, sockets=tuple(listeners.items()))
         self.supervisor.add(spec)

@@ -20,13 +20,11 @@ from meshctl.lab.kernel import ip
 from meshctl.lab.launch import Launcher, meshctl
 from meshctl.lab.papers import (
     BRIDGE,
-    CAPTIVE_PORT,
     ETC,
     HUB_PORT,
-    PORTAL_PORT,
-    SECURE_PORT,
     hub_tables,
     node_tables,
+    page_ports,
 )
 from meshctl.lab.supervisor import Spec
 from meshctl.lab.tables import NodeTable, Topology
@@ -148,16 +146,11 @@ class Node:
             replace(self._spec("agent", node, environment, (("agent", self._agent_socket()),)), then=self._set_sysctls),
             self._plain("dnsmasq", environment, *self.launcher.dnsmasq(), f"--conf-file={ETC}/dnsmasq.conf"),
             self._spec("watch", node, self.launcher.environment(str(self.run / "watch"))),
-            self._spec("portal", node, environment, self._tcp(*self._pages)),
+            self._spec("portal", node, environment, self._tcp(*page_ports(self.table).items())),
         ]
         if self.table.hub:
             specs.append(self._spec("hub", hub, environment, self._tcp(("hub", HUB_PORT))))
         return specs
-
-    @property
-    def _pages(self) -> list[tuple[str, int]]:
-        secure = [("secure", SECURE_PORT)] if self.table.secure else []
-        return [("portal", PORTAL_PORT), ("captive", CAPTIVE_PORT), *secure]
 
     def _plain(self, role: str, environment: dict[str, str], *argv: str) -> Spec:
         """A service that does not say when it is ready."""

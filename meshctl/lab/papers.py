@@ -47,6 +47,13 @@ def node_tables(
     }
 
 
+def page_ports(table: NodeTable) -> dict[str, int]:
+    """The portal's doors by name, at the ports that its [node.portal] says."""
+    keys = [("portal", "port", PORTAL_PORT), ("captive", "redirect_port", CAPTIVE_PORT)]
+    keys += [("secure", "https_port", SECURE_PORT)] if table.secure else []
+    return {name: int(str(table.portal.get(key, port))) for name, key, port in keys}
+
+
 def _secure(table: NodeTable) -> dict[str, object]:
     return {"certificate": str(ETC / CERTIFICATE), "key": str(ETC / KEY)} if table.secure else {}
 

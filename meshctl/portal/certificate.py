@@ -45,6 +45,7 @@ class Certificate:
     def __init__(self, certificate: Path, key: Path, host: str) -> None:
         self._files, self._host = (certificate, key), host
         self._seen: object = None
+        self._taken_up: object = None
         self._looked_at = 0.0
         self._said = ""
         self._in_use: Checked | None = None
@@ -69,7 +70,7 @@ class Certificate:
         stamp = self._stamp()
         if stamp is None:
             self._in_use, self._seen = None, None
-            self._say(f"{self._files[0]} or {self._files[1]} is not there: no page is served over TLS")
+            self._say(f"{self._files[0]} or {self._files[1]} is not there or hidden: no page is served over TLS")
         elif stamp != self._seen or monotonic - self._looked_at >= LOOK_AGAIN:
             self._check(stamp, monotonic)
         self._good = self._in_use is not None and wall < self._in_use.until
@@ -78,15 +79,15 @@ class Certificate:
         return self._good
 
     def _check(self, stamp: object, monotonic: float) -> None:
-        changed, self._seen, self._looked_at = stamp != self._seen, stamp, monotonic
+        self._seen, self._looked_at = stamp, monotonic
         try:
             checked = check(*self._files, self._host)
         except Unusable as fault:
             kept = " The one before stays in use." if self._in_use else ""
             self._say(f"the certificate is refused: {fault}.{kept}")
             return
-        if changed or self._in_use is None:
-            self._in_use = checked
+        if stamp != self._taken_up or self._in_use is None:
+            self._in_use, self._taken_up = checked, stamp
             self._said = ""
             hint = "" if checked.vouched else ", though no authority known here vouches for it"
             log.info("a certificate for %s is in use%s", self._host, hint)
@@ -96,7 +97,8 @@ class Certificate:
             found = [file.stat() for file in self._files]
         except OSError:
             return None
-        return [(one.st_mtime_ns, one.st_ino, one.st_dev, one.st_size) for one in found]
+        # ctime, too: a key that the portal may read now, and could not before, is a change.
+        return [(one.st_mtime_ns, one.st_ctime_ns, one.st_ino, one.st_dev, one.st_size) for one in found]
 
     def _say(self, text: str) -> None:
         if text != self._said:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from click.testing import CliRunner
 
 from meshctl.lab.commands import lab
 from meshctl.lab.fault import TopologyError
+from meshctl.lab.papers import page_ports
 from meshctl.lab.privilege import owns_machine
 from meshctl.lab.tables import LinkTable
 from meshctl.lab.topology import STREET, linked_to, load_topology
@@ -131,3 +133,13 @@ def test_up_refuses_a_wrong_topology_with_exit_code_2(tmp_path: Path) -> None:
     done = CliRunner().invoke(lab, ["up", "--topology", str(topology(tmp_path, "nonsense")), "--name", "wrong"])
     assert done.exit_code == 2
     assert "Mend that line." in done.output
+
+
+def test_a_nodes_doors_stand_where_its_portal_table_says(tmp_path: Path) -> None:
+    text = (
+        '[[node]]\nname = "elm"\nsecure = true\n[node.uplink]\ndown_mbit = 8\nup_mbit = 2\n'
+        "[node.portal]\nport = 8000\nredirect_port = 8181\nhttps_port = 8443\n"
+    )
+    [elm] = load_topology(topology(tmp_path, text)).node
+    assert page_ports(elm) == {"portal": 8000, "captive": 8181, "secure": 8443}
+    assert page_ports(replace(elm, portal={}, secure=False)) == {"portal": 80, "captive": 8080}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,3 +123,34 @@ def test_a_leaf_signed_by_a_root_of_the_communitys_own_needs_no_more(
 ) -> None:
     files[0].write_text(authority.leaf())
     assert not check(*files, NAME).vouched
+
+
+def test_one_that_was_refused_is_in_use_once_the_clock_is_in_its_span(
+    authority: Authority, files: tuple[Path, Path]
+) -> None:
+    certificate = Certificate(*files, NAME)
+    assert certificate.look(NOW, 0.0)
+    held = certificate.context
+    begins = datetime.fromtimestamp(int(time.time()) + 2, UTC)
+    authority.issue(NAME, *files, begins=begins)
+    certificate.look(NOW, 1.0)
+    assert certificate.context is held
+    deadline = time.monotonic() + 10
+    at = 2.0
+    while certificate.context is held and time.monotonic() < deadline:
+        time.sleep(0.1)
+        certificate.look(NOW, at := at + LOOK_AGAIN)
+    assert certificate.context is not held
+
+
+def test_a_key_that_came_by_another_way_than_writing_is_seen_at_once(
+    authority: Authority, files: tuple[Path, Path]
+) -> None:
+    certificate = Certificate(*files, NAME)
+    good, stamp = files[1].read_bytes(), files[1].stat().st_mtime_ns
+    files[1].write_bytes(bytes(len(good)))
+    os.utime(files[1], ns=(stamp, stamp))
+    assert not certificate.look(NOW, 0.0)
+    files[1].write_bytes(good)
+    os.utime(files[1], ns=(stamp, stamp))
+    assert certificate.look(NOW, 1.0)
