@@ -37,8 +37,10 @@ class Codes:
         return f"{plain[:4]}-{plain[4:]}"
 
     def learn(self, household: str, digest: str, left: float, now: float) -> None:
-        """Take in a code that another node made."""
-        self._codes[household] = _Code(digest, now + min(left, SECONDS))
+        """Take in a code that another node made. One that is known already stays whose it is: all nodes repeat it."""
+        known, until = self._codes.get(household), now + min(left, SECONDS)
+        if known is None or (known.digest != digest and known.until <= until):
+            self._codes[household] = _Code(digest, until)
 
     def living(self, now: float) -> list[tuple[str, str, float]]:
         """Return of each code the home, its hash and how many seconds it has left."""
@@ -48,7 +50,7 @@ class Codes:
     def household(self, text: str, who: str | None, now: float) -> str | None:
         """Return the home that a code opens for ``who``, or ``None``.
 
-        From then on it opens it for nobody else here. ``None`` asks for a node that has seen to that itself.
+        From then on it opens it for nobody else at this node. ``None`` asks for a node that has seen to that itself.
         """
         self._lapse(now)
         digest = _digest(text.upper().translate(FORGIVEN))

@@ -32,7 +32,7 @@ _LATELY = 120.0
 _MOST_SEEN = 8192
 
 _NO_FOR = 60.0
-_YES_FOR = 300.0
+_YES_FOR = 60.0
 """Seconds for which an answer is believed; who comes in is asked about anew."""
 
 _AGAIN = 5.0

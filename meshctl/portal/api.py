@@ -21,7 +21,7 @@ from meshctl.wire import DeviceView
 pages = Blueprint("api", __name__)
 
 KIND = "application/captive+json"
-_PAGES = ("text/html", "application/xhtml+xml")
+_PAGES = ("text/html", "application/xhtml+xml", "text/*")
 
 
 @pages.get("/captive")

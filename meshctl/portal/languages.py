@@ -90,9 +90,18 @@ def _wanted() -> str:
     if not has_request_context():
         return "en"
     if "language" not in g:
-        g.language = chosen() or request.accept_languages.best_match(_BY_TAG, "en")
+        g.language = chosen() or _liked()
     tag: str = g.language
     return tag
+
+
+def _liked() -> str:
+    """The first language that the browser names, of whatever country, which there is."""
+    for tag, quality in request.accept_languages:
+        plain = tag.replace("_", "-").partition("-")[0].lower()
+        if quality > 0 and plain in _BY_TAG:
+            return plain
+    return "en"
 
 
 class _ChosenByPath:

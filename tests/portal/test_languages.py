@@ -15,7 +15,18 @@ def test_a_language_in_the_address_is_spoken_and_told(ask: Ask, language: object
 
 @pytest.mark.parametrize(
     ("wish", "tag"),
-    [("sw, en;q=0.5", "sw"), ("pt-BR,pt;q=0.9", "pt"), ("ar-EG", "ar"), ("xx", "en"), ("", "en"), ("en;q=0, hi", "hi")],
+    [
+        ("sw, en;q=0.5", "sw"),
+        ("pt-BR,pt;q=0.9", "pt"),
+        ("ar-EG", "ar"),
+        ("xx", "en"),
+        ("", "en"),
+        ("en;q=0, hi", "hi"),
+        ("es-MX,en;q=0.8", "es"),
+        ("zh-CN,ar-EG;q=0.4,*;q=0.1", "ar"),
+        ("sw-KE;q=0.3,EN-us;q=0.2", "sw"),
+        ("*", "en"),
+    ],
 )
 def test_without_a_choice_the_browsers_wish_counts(ask: Ask, wish: str, tag: str) -> None:
     assert f'<html lang="{tag}"' in ask("GET", "/", Accept_Language=wish).text
