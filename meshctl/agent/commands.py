@@ -122,6 +122,8 @@ def status(config_file: Path, as_json: bool) -> None:
         click.echo(f"  ledger        {carried}")
     for line in mesh_lines(reply["mesh"] or {}):
         click.echo(line)
+    for fact, says in reply["ills"].items():
+        click.echo(f"  {fact:<13} NOT WELL: {says}")
     last = f", last: {reply['last_repair']}" if reply["last_repair"] else ""
     click.echo(
         f"  turns         {reply['ticks']}, {reply['tick_seconds'] * 1000:.0f} ms; repairs {reply['repairs']}{last}"

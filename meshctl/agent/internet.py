@@ -17,6 +17,7 @@ from pathlib import Path
 
 from meshctl.agent.links import has_carrier
 from meshctl.config import Config
+from meshctl.wire import Fact
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,13 @@ class Internet:
         if not self._servers or (self._answered is None and not self._configured):
             return True
         return self._now() - (self._began if self._answered is None else self._answered) < SILENCE
+
+    def facts(self) -> dict[str, Fact]:
+        """Return what the probe of the cable cannot see: a cable with a partner, and nobody who answers behind it."""
+        if self.works or not has_carrier(self._device):
+            return {}
+        error = "The cable has a partner, but no name server behind the line answers. Restart the modem."
+        return {"uplink": Fact(ok=False, value=1, unit="carrier", error=error)}
 
     async def ask(self) -> None:
         """Send one question to each name server. Answers are noted as they come; nobody waits for them."""

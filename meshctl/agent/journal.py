@@ -34,6 +34,7 @@ class Journal:
 
     def __init__(self, config: Config, store: Store, turns: Reconciler, key: SigningKey, boot: int) -> None:
         self._config, self._store, self._turns, self._key, self.boot = config, store, turns, key, boot
+        self._facts: dict[str, Fact] = {}
 
     def append(
         self,
@@ -45,6 +46,12 @@ class Journal:
     ) -> Entry:
         """Examine the node, sign what was found and keep it until the hub has it."""
         tally, plan = self._turns.tally, self._turns.plan
+        self._facts = {
+            **examine(self._config),
+            "floor": floor.judge(plan, self._config.policy),
+            **_hazard_facts(hazards),
+            **more,
+        }
         health = Health(
             node=self._config.node.name,
             boot=self.boot,
@@ -56,12 +63,7 @@ class Journal:
             homes=plan.homes,
             guests=plan.guests,
             repairs=tally.repairs,
-            facts={
-                **examine(self._config),
-                "floor": floor.judge(plan, self._config.policy),
-                **_hazard_facts(hazards),
-                **more,
-            },
+            facts=self._facts,
             lines=self._lines(),
             links=around.links,
             gateway=around.gateway,
@@ -73,6 +75,11 @@ class Journal:
         entry = Entry(health.sequence, self.boot, payload, self._key.sign(payload).signature)
         self._store.append(entry)
         return entry
+
+    def ills(self) -> dict[str, str]:
+        """Return by name what the last report found wrong, in its words; floors that do not fit are no illness."""
+        ill = {name: one for name, one in self._facts.items() if not one.ok and name != "floor"}
+        return {name: one.error for name, one in ill.items() if one.error != "not here"}
 
     def _lines(self) -> tuple[LineTotal, ...]:
         if not self._config.line:

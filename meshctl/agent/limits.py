@@ -58,10 +58,10 @@ ASKS = Limit("asks", 5, "second", 200)
 MEMBER_ASKS = Limit("member_asks", 50, "second", 500)
 """The same of a device that has joined."""
 
-KNOCKS = Limit("knocks", 10, "second", 60)
+KNOCKS = Limit("knocks", 20, "second", 200)
 """New connections to the node's own pages."""
 
-PROBES = Limit("probes", 10, "second", 60)
+PROBES = Limit("probes", 20, "second", 200)
 """New connections that were on their way elsewhere: they never take from a device's own way to the pages."""
 
 LEASES = Limit("leases", 10, "minute", 40, "4m")

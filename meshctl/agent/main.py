@@ -98,6 +98,7 @@ class _Agent:
         if self._mesh is not None:
             self._mesh.membership.settle = self._pausing.settle
         self._journal = Journal(config, store, self._turns, key, boot)
+        self._verbs.ills = self._journal.ills
         self._stop = asyncio.Event()
 
     def _life(self) -> str:
@@ -213,6 +214,7 @@ class _Agent:
         if self._store.set_aside is not None:
             where = f"set aside as {self._store.set_aside}" if self._store.set_aside.exists() else "begun anew"
             facts["database"] = Fact(ok=False, error=f"node.db was damaged and is {where}.")
+        facts |= {**self._outlook.facts(), "certificate": self._provisioning.fact()}
         self._journal.append(self._clock.read(), self._verbs.hazards, facts, around, self._pausing.in_force_here())
 
     @staticmethod

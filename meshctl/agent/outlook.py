@@ -13,6 +13,7 @@ from meshctl.agent.verbs import Verb
 from meshctl.agent.views import Views
 from meshctl.config import Config
 from meshctl.network_view import Box, NetworkView
+from meshctl.wire import Fact
 
 _UNKNOWN = 60.0
 """Seconds after a start in which it is not known yet whether another box's line works."""
@@ -33,6 +34,10 @@ class Outlook:
     def table(self) -> dict[str, Verb]:
         """Return the verbs."""
         return {"network": Verb(frozenset({"portal", "operator"}), self._network)}
+
+    def facts(self) -> dict[str, Fact]:
+        """Return what a report says of the line beyond its cable; empty while it works."""
+        return self._internet.facts() if self._internet is not None else {}
 
     def turn(self) -> None:
         """Note what is missed now, and ask again whether the internet is there."""

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from meshctl.agent.clock import Clock
 from meshctl.agent.files import write_whole
+from meshctl.agent.health import certificate
 from meshctl.agent.replies import Reply, Request, no
 from meshctl.agent.verbs import Verb
 from meshctl.captivity import OPTIONS, options_text, provisioned
 from meshctl.config import Config
+from meshctl.wire import Fact
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,8 @@ class Provisioning:
         self._written: str | None = None
         # What a former agent of this boot was told holds until the portal speaks again.
         self._until = clock.read().monotonic + BELIEVED if self._there() else 0.0
+        self._heard, self._spoken = clock.read().monotonic, False
+        self._left: float | None = None
 
     def table(self) -> dict[str, Verb]:
         """Return the verb that the portal has for it."""
@@ -39,12 +43,22 @@ class Provisioning:
 
     def tell(self, request: Request) -> Reply:
         """Take in whether phones may be sent to the portal's door of TLS."""
-        usable = request.get("usable")
-        if not isinstance(usable, bool):
-            return no("bad-request", "usable is true or false.")
-        self._until = self._clock.read().monotonic + BELIEVED if usable else 0.0
+        usable, left = request.get("usable"), request.get("left")
+        if not isinstance(usable, bool) or not isinstance(left, float | int | None):
+            return no("bad-request", "usable is true or false, left is seconds.")
+        self._heard, self._spoken = self._clock.read().monotonic, True
+        self._until = self._heard + BELIEVED if usable else 0.0
+        self._left = float(left or 0.0) if usable else None
         self.keep()
         return {"ok": True}
+
+    def fact(self) -> Fact:
+        """Return what a report says of the certificate; "not here" without one, or before the portal can know."""
+        since = self._clock.read().monotonic - self._heard
+        if not self._config.portal.certificate or (not self._spoken and since < BELIEVED):
+            return Fact(ok=False, error="not here")
+        left = None if self._left is None else self._left - since
+        return certificate.judge(left, silent=since >= BELIEVED)
 
     def keep(self) -> None:
         """Bring the file to what holds now, and leave it alone where it says that already."""

@@ -67,6 +67,7 @@ class Verbs:
         reading = Reading(config, self._store, self.credential, mesh)
         self.hazards: dict[str, int] = {}
         # What `Remembering` adds: whom it may let in a moment later, who pressed "Leave", and who left its home.
+        self.ills: Callable[[], dict[str, str]] = dict
         self.on_seen: Callable[[Collection[str]], Collection[str]] = lambda devices: ()  # noqa: ARG005
         self.on_left: Callable[[str], None] = lambda device: None  # noqa: ARG005
         self.on_unlinked: Callable[[str], None] = lambda device: None  # noqa: ARG005
@@ -268,6 +269,7 @@ class Verbs:
             "below_floor": [asdict(short) for short in shortfalls(plan, self._config.policy)],
             "ledger": {d: _sum(self._store.ledger(), d) for d in DIRECTIONS},
             "mesh": self._mesh.status() if self._mesh else None,
+            "ills": self.ills(),
         }
 
 

@@ -165,6 +165,10 @@ _FACTS = {
         "has trouble with its roster",
         "Copy the community's newest roster to it, or enrol it if it is not on it.",
     ),
+    "certificate": (
+        "has a certificate that needs you",
+        "Renew it and run the playbook, or mend what renews it: docs/captive.md. Joining works without one.",
+    ),
     "isolation": (
         "lets neighbours reach each other past it",
         "Run the playbook again, or set the ports that it names apart by hand: docs/door.md.",

@@ -61,6 +61,10 @@ class Certificate:
         """Whether phones may be sent here."""
         return self._good
 
+    def left(self, wall: float) -> float:
+        """Return for how many seconds the one in use is still valid; 0 while phones may not be sent here."""
+        return max(0.0, self._in_use.until - wall) if self._in_use and self._good else 0.0
+
     def look(self, wall: float, monotonic: float) -> bool:
         """Take up what changed; return whether phones may be sent here now. ``wall`` is in seconds since 1970."""
         stamp = self._stamp()

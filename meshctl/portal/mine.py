@@ -70,10 +70,15 @@ def correct() -> Page:
 @pages.post("/mine-erase")
 def erase() -> Page:
     """Have the home erased after a day."""
+    if request.form.get("sure") == "yes":
+        return _do("erase", "erase")
     key = typed()
-    if not isinstance(key, str) and request.form.get("sure") != "yes":
+    if isinstance(key, str):
+        return _form(key), STATUS[key]
+    try:
         return _shown(key, fault="not-sure"), STATUS["not-sure"]
-    return _do("erase", "erase")
+    except Refused as refusal:
+        return _refused(refusal)
 
 
 @pages.post("/mine-keep")

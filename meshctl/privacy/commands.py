@@ -140,14 +140,9 @@ def _print(findings: Findings, seconds: float, swap_said: str, planted: int) -> 
     click.echo(f"{findings.files} files, {findings.octets / 1e6:.1f} MB in {seconds:.1f} s, {speed:.0f} MB/s")
     click.echo(swap_said)
     click.echo(_control_line(planted))
-    click.echo(_verdict(findings))
-
-
-def _verdict(findings: Findings) -> str:
     having = len({one.file for one in findings.strong})
-    if having:
-        return f"found in {having} {'file' if having == 1 else 'files'}"
-    return "nothing found, but not all was searched" if findings.unread else "nothing found"
+    nothing = "nothing found in what was searched" if findings.unread else "nothing found"
+    click.echo(f"found in {having} {'file' if having == 1 else 'files'}" if having else nothing)
 
 
 def _line(one: Finding) -> str:

@@ -60,6 +60,15 @@ def test_a_line_wide_enough_says_nothing(agent: SmallAgent) -> None:
     assert told(agent) == []
 
 
+def test_status_says_what_the_last_report_found_wrong(agent: SmallAgent) -> None:
+    before = CliRunner().invoke(status, ["--config", str(agent.file)]).output
+    agent.verbs.ills = lambda: {"certificate": "It ends in 3 days and was not renewed."}
+    after = CliRunner().invoke(status, ["--config", str(agent.file)]).output
+
+    assert "NOT WELL" not in before
+    assert "  certificate   NOT WELL: It ends in 3 days and was not renewed.\n" in after
+
+
 def test_homes_beyond_the_floors_are_told_to_whoever_asks_and_to_the_maintainer(agent: SmallAgent) -> None:
     crowd(agent, 30, 0)
     shown = CliRunner().invoke(status, ["--config", str(agent.file)]).output

@@ -53,13 +53,16 @@ def test_the_line_works_as_long_as_a_name_server_answers(plugged: list[bool], mo
         assert line.works
         server.silent = True
         await line.ask()
+        assert line.facts() == {}
         now[0] += 2
         assert not line.works
+        assert "no name server behind the line answers" in line.facts()["uplink"].error
         server.silent = False
         await answered(line, server)
         assert line.works
         plugged[0] = False
         assert not line.works
+        assert line.facts() == {}, "the cable has its own probe"
         line.close()
         transport.close()
 

@@ -11,6 +11,7 @@ from meshctl.agent.provisioning import BELIEVED, Provisioning
 from meshctl.agent.services import dnsmasq_text
 from meshctl.captivity import OPTIONS, UNRESTRICTED, options_text, uri_in
 from meshctl.config import Access, Config, Node, Paths, Portal
+from meshctl.wire import Fact
 from tests.agent.small_agent import HandClock
 
 API = "https://portal.lab.test/captive"
@@ -98,3 +99,24 @@ def test_the_resolver_is_told_where_to_look_only_where_there_is_something_to_say
         text = dnsmasq_text(replace(config, portal=portal))
         assert f",{mode},64," in text
         assert (f"dhcp-optsfile={config.paths.run}/{OPTIONS}\n" in text) is (mode == "ra-stateless")
+
+
+def test_a_report_says_how_the_certificate_is(config: Config, clock: HandClock) -> None:
+    made = Provisioning(config, clock)
+    assert made.fact().error == "not here"
+    later(clock, BELIEVED)
+    assert "does not say" in made.fact().error
+    made.tell({"usable": True, "left": 60 * 86400.0})
+    assert made.fact() == Fact(True, 60.0, "days left")
+    later(clock, BELIEVED)
+    assert "does not say" in made.fact().error
+    made.tell({"usable": True, "left": 3 * 86400.0})
+    assert made.fact() == Fact(False, 3.0, "days left", "It ends in 3 days and was not renewed.")
+    made.tell({"usable": False, "left": 0.0})
+    assert "Phones cannot use it" in made.fact().error
+
+
+def test_a_node_without_a_certificate_has_no_such_fact(config: Config, clock: HandClock) -> None:
+    made = Provisioning(replace(config, portal=Portal()), clock)
+    later(clock, BELIEVED)
+    assert made.fact() == Fact(False, error="not here")

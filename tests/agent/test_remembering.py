@@ -301,6 +301,8 @@ def test_a_receipts_number_ends_it_from_any_device_and_says_nothing(world: Raise
     for _ in range(6):
         last = oak.ask("withdraw", OTHER, number="0000-0000-0000")
     assert last["error"]["code"] == "too-many-tries"
+    for own in ("withdraw", "forget"):
+        assert "error" not in oak.ask(own, OTHER), "a right waits for nothing"
 
 
 def test_with_a_household_goes_what_its_devices_were_promised(world: Raise) -> None:

@@ -25,7 +25,15 @@ SCREEN = {"width": 360, "height": 680}
 MOST = 1_500_000
 """Bytes of all pictures together."""
 
-STREET = TOPOLOGY + node("oak") + node("ash") + link("elm", "oak") + link("elm", "ash")
+_WORDS = """[node.network]
+name = "Elm Street"
+[node.portal]
+help = "Ask Ana at number 12, or ring 555 0123."
+help_place = "The library, Fridays from 5 to 7."
+[node.policy]"""
+STREET = (
+    TOPOLOGY.replace("[node.policy]", _WORDS, 1) + node("oak") + node("ash") + link("elm", "oak") + link("elm", "ash")
+)
 
 Theme = Literal["light", "dark"]
 

@@ -125,4 +125,4 @@ def test_while_the_internet_is_down_that_is_said_and_no_login_is_shown(stage: St
             assert page.locator("main .button").first.get_attribute("href") == "./"
     finally:
         street.lab.heal_uplink("elm")
-    street.until(lambda: street.fetch(PHONE, HOME).startswith("200"))
+    street.until(lambda: street.fetch(PHONE, FIRST).startswith("302"))

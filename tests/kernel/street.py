@@ -143,7 +143,8 @@ class Street:
         """Have a member take TCP connections at these ports."""
         with ExitStack() as stack, inside_net(self.at(name)):
             for port in ports:
-                stack.enter_context(socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True))
+                listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=2048)
+                stack.enter_context(listener)  # nobody takes them out of the queue, not even those that ended
             yield
 
     def connects(self, name: str, address: str, port: int, source: str = "") -> bool:

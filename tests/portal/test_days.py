@@ -65,7 +65,10 @@ def test_a_home_without_any_use_is_told_so(ask: Ask, fake: FakeAgent) -> None:
 
 
 def test_what_opens_nothing_is_refused_as_when_linking(ask: Ask) -> None:
-    assert "We cannot read that" in ask("POST", "/home", "key=hello").text
+    told = ask("POST", "/home", "key=hello").text
+    assert ("We cannot read that" in told, "A pass has 16" in told) == (True, False), (
+        "nobody is led to type a pass here"
+    )
     for _ in range(TRIES):
         reply = ask("POST", "/home", "key=0000-0000")
         assert (reply.status, "This code does not work" in reply.text) == (422, True)

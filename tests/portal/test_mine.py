@@ -97,6 +97,7 @@ def test_without_the_right_key_nothing_happens(post: Post, path: str, fake: Fake
         reply = post(path, key="0000-0000-0000-0000", sure="yes", note="x")
         assert (reply.status_code, "We do not know this pass" in page(reply)) == (422, True)
     assert post(path, sure="yes").status_code == 429
+    assert post(path).status_code == 429, "without the tick too"
     assert fake.home.mine == HOME
 
 

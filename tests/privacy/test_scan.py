@@ -227,4 +227,4 @@ def test_a_tree_that_is_not_there_is_not_called_clean(tree: Path) -> None:
     done = scan(tree / "elsewhere", "--address", ADDRESS)
 
     assert done.code == 2
-    assert done.out.endswith("nothing found, but not all was searched\n")
+    assert done.out.endswith("nothing found in what was searched\n")
