@@ -88,5 +88,6 @@ def _settings() -> Portal:
 
 
 def _varying(response: Response) -> Response:
-    response.headers["Vary"] = "Accept"  # that nothing here is stored, `app` says for every page
+    response.headers["Vary"] = "Accept"
+    response.headers["Cache-Control"] = "private, no-store"  # RFC 8908, 4: another device's answer differs
     return response

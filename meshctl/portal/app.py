@@ -46,7 +46,8 @@ def create_portal(agent: AgentClient, config: Config, certificate: Certificate |
     policy = _content_policy(style)
 
     def add_headers(response: Response) -> Response:
-        response.headers.update(_HEADERS)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
         response.headers["Content-Security-Policy"] = policy
         return response
 

@@ -1,7 +1,7 @@
 """Which language a page speaks: the one chosen in its address, else what the browser asks for, else English.
 
 The choice is the first part of the path, ``/es/share``. Links and forms are relative, so it stays without a
-cookie, and works in the small browsers in which phones open a portal.
+cookie, and works in the small browsers in which phones open a portal. ``/share?lang=es`` leads there.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from flask import Flask, current_app, g, has_request_context, request
+from flask import Flask, current_app, g, has_request_context, redirect, request
 from flask_babel import Babel, get_locale
 from markupsafe import Markup
+from werkzeug.wrappers import Response
 
 CATALOGUES = Path(__file__).parent / "translations"
 
@@ -52,6 +53,7 @@ def speak(app: Flask) -> None:
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(CATALOGUES)
     Babel(app, locale_selector=_wanted)
     app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.before_request(_lead)
     app.wsgi_app = _ChosenByPath(app.wsgi_app)  # type: ignore[method-assign]
     app.jinja_env.globals["languages"] = LANGUAGES
 
@@ -84,6 +86,16 @@ def _here() -> str:
         return ""
     adapter = current_app.create_url_adapter(request)
     return request.path.lstrip("/") if adapter is not None and adapter.test(request.path, "GET") else ""
+
+
+def _lead() -> Response | None:
+    """Lead who names a language in another way to the page's address in it."""
+    plain, asked = request.path.removeprefix("/"), request.args.get("lang", "")
+    if request.method not in ("GET", "HEAD"):
+        return None
+    if asked in _BY_TAG:
+        return redirect(f"/{asked}{request.path}", 302)
+    return redirect(f"/{plain}/", 302) if plain in _BY_TAG and chosen() is None else None
 
 
 def _wanted() -> str:

@@ -66,7 +66,7 @@ def test_a_visitor_is_captive_and_told_where_to_go(get: Get) -> None:
     reply = get()
     assert reply.status_code == 200
     assert reply.headers["Content-Type"] == KIND
-    assert (reply.headers["Vary"], reply.headers["Cache-Control"]) == ("Accept", "no-store")
+    assert (reply.headers["Vary"], reply.headers["Cache-Control"]) == ("Accept", "private, no-store")
     assert len(reply.get_data()) < 4096
     assert json.loads(reply.get_data(as_text=True)) == {
         "captive": True,
@@ -128,7 +128,7 @@ def test_who_asks_for_its_type_gets_the_api(get: Get, accept: str) -> None:
 def test_everybody_else_is_led_to_the_pages(get: Get, fake: FakeAgent, accept: str | None) -> None:
     reply = get(accept)
     assert (reply.status_code, reply.headers["Location"]) == (302, f"https://{NAME}/")
-    assert (reply.headers["Vary"], reply.headers["Cache-Control"]) == ("Accept", "no-store")
+    assert (reply.headers["Vary"], reply.headers["Cache-Control"]) == ("Accept", "private, no-store")
     assert fake.asked == []
 
 

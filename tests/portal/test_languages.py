@@ -44,4 +44,15 @@ def test_the_choice_stays_over_a_button(ask: Ask, fake: FakeAgent) -> None:
 
 def test_what_is_no_language_is_a_page_that_is_not_here(ask: Ask) -> None:
     assert ask("GET", "/xx/share").status == 404
-    assert ask("GET", "/en").status == 404
+    assert ask("GET", "/share?lang=xx").status in (200, 302)
+    assert "Location" not in ask("GET", "/help?lang=xx").headers
+
+
+@pytest.mark.parametrize(
+    ("path", "there"),
+    [("/en", "/en/"), ("/help?lang=sw", "/sw/help"), ("/es/help?lang=ar", "/ar/help"), ("/?lang=hi", "/hi/"),
+     ("//evil.example?lang=es", "/es/evil.example")],
+)  # fmt: skip
+def test_a_language_that_is_named_in_another_way_leads_to_its_address(path: str, there: str, ask: Ask) -> None:
+    reply = ask("GET", path)
+    assert (reply.status, reply.headers["Location"], reply.headers["Cache-Control"]) == (302, there, "no-store")
