@@ -13,7 +13,7 @@ from meshctl.agent.pauses import Pause
 from meshctl.agent.pausing import Pausing
 from meshctl.model import Household
 from tests.kernel.agents import ACCESS, Agent
-from tests.kernel.street import ADDRESSES, HARDWARE, SITE4, SITE6, Street, receive
+from tests.kernel.street import ADDRESSES, HARDWARE, SITE4, SITE6, Spot, Street, receive
 
 pytestmark = pytest.mark.kernel
 
@@ -73,10 +73,11 @@ def test_a_paused_phone_is_a_visitor_and_its_home_goes_on(street: Street) -> Non
         assert street.asks("other", site)
     for own in (ACCESS.interface4.ip, ACCESS.interface6.ip):
         # Port 80 of anywhere leads to the portal, whose own port and the resolver are open.
-        with street.listens("access", 80, 53, access.config.portal.redirect_port):
+        with street.listens("access", 80, access.config.portal.redirect_port):
             assert street.connects("far", SITE4 if own.version == 4 else SITE6, 80)
             assert street.connects("far", str(own), 80)
-            assert street.connects("far", str(own), 53)
+        mapped = f"::ffff:{own}" if own.version == 4 else str(own)
+        assert street.hears("access", Spot(mapped, 53), "far", Spot("::", 0))
 
     access.clock.later = pause.until - time.monotonic()
     try:
