@@ -64,8 +64,7 @@ class Mesh:
         self.lists = Lists(config, self.shelf, key)
         self._ring = Keyring(run, self._started)
         self._soon = Soon()
-        own = config.access[0]
-        addresses = str(own.interface4.ip), str(own.interface6.ip)
+        addresses = str(config.access[0].interface4.ip), str(config.access[0].interface6.ip)
         self.sessions = Sessions(Identity(self._name, key), *addresses, config.mesh.port, self)
         networks = [n for access in config.access for n in (access.interface4.network, access.interface6.network)]
         known = self.shelf.records(self._started), self.shelf.pauses(self._started)
