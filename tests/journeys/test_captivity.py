@@ -167,8 +167,8 @@ def test_a_new_certificate_is_taken_up_and_a_spent_or_missing_one_is_told_to_nob
     pid = portal_pid(door)
     show = ("curl", "-sS", "-o", "/dev/null", "-w", "%{certs}", "--cacert", "/etc/ssl/certs/ca-certificates.crt", API)
     before = door.run("e-1", *show, check=True)
-    door.lab.ask("certificate", node="elm", change="issue", seconds=8)
-    door.until(lambda: door.run("e-1", *show, check=True) != before, 8)
+    door.lab.ask("certificate", node="elm", change="issue", seconds=20)
+    door.until(lambda: door.run("e-1", *show, check=True) != before, 15)
     assert by_dhcp4(door, "e-1") == API
     until_told(door, "")
     assert uris(door, "e-1") == ("", "", [])
