@@ -67,7 +67,6 @@ def create_portal(agent: AgentClient, config: Config, certificate: Certificate |
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(HTTPException, _http_fault)
     app.jinja_env.globals["own_address"] = join_address(config)
-    app.jinja_env.globals["secure_address"] = api.secure_portal  # "" while there is no good certificate
     for name in app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)  # compiled now, not while the first phone waits
     return app

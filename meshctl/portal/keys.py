@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, request
+from flask import request
 
+from meshctl.portal.api import secure_portal
 from meshctl.portal.languages import chosen
 from meshctl.portal.passes import read_code, read_pass
 
@@ -56,7 +57,7 @@ def safe_address(page: str) -> str:
     """Return where a page is over https; empty where it is that already, or there is no certificate."""
     if request.is_secure:
         return ""
-    secure = current_app.jinja_env.globals.get("secure_address")
-    root = str(secure()) if callable(secure) else ""
-    language = chosen()
-    return f"{root}{language}/{page}" if root and language else f"{root}{page}" if root else ""
+    root, language = secure_portal(), chosen()
+    if not root:
+        return ""
+    return f"{root}{language}/{page}" if language else f"{root}{page}"

@@ -16,10 +16,11 @@ from meshctl.config import Config
 from meshctl.lab.authority import Authority
 from meshctl.portal.agent_client import AgentClient
 from meshctl.portal.app import create_portal
+from meshctl.portal.certificate import Certificate
 from tests.portal.conftest import HERE, Ask, Reply
 from tests.portal.fake_agent import FakeAgent
 from tests.portal.fake_homes import GOOD_CODE, GOOD_PASS, HOME, TRIES
-from tests.portal.secure import NAME, secure_portal
+from tests.portal.secure import NAME, NOW, secure_portal
 from tests.portal.test_pages import check_page
 
 SAFE = "https://mesh.home"
@@ -76,10 +77,15 @@ def test_without_a_certificate_the_form_asks_for_a_code_and_says_whom_to_ask(ask
     assert (refused.status, GOOD_PASS in refused.text) == (422, False)
 
 
-def test_with_a_certificate_plain_http_leads_to_the_locked_page(client: AgentClient, config: Config) -> None:
-    app = create_portal(client, config)
-    app.jinja_env.globals["secure_address"] = lambda: f"{SAFE}/"
-    browser = app.test_client()
+def test_with_a_certificate_plain_http_leads_to_the_locked_page(
+    client: AgentClient, config: Config, tmp_path: Path
+) -> None:
+    files = (tmp_path / "chain.pem", tmp_path / "key.pem")
+    Authority(tmp_path).issue("mesh.home", *files)
+    certificate = Certificate(*files, "mesh.home")
+    browser = create_portal(client, config, certificate).test_client()
+    assert 'name="key"' in browser.get("/mine", base_url="http://mesh.home").text, "nobody has looked at it yet"
+    assert certificate.look(NOW, 0.0)
     for path, there in (("/mine", "mine"), ("/home", "home")):
         text = browser.get(path, base_url="http://mesh.home").text
         assert f'href="{SAFE}/{there}"' in text
