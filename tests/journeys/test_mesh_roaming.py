@@ -234,6 +234,7 @@ def test_a_new_hardware_address_returns_by_pass_in_one_form_and_who_has_the_old_
 def test_a_remembered_phone_is_online_with_no_press_after_all_nodes_lost_their_memory(ring: Street) -> None:
     ring.press("o-1", "join")
     handle = ring.home("o-3")
+    ring.until(lambda: keys_on_disk(ring, "oak"))
     receipt = page(ring, "o-3", f"http://{ring.portal('o-3')}/remember", "-X", "POST")
     assert "Your receipt" in receipt
     # The keys are on every disk but that of the hub's node, which has the list.

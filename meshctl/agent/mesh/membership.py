@@ -103,10 +103,12 @@ class Membership:
             tolerate(self.settle)
 
     def keys_changed(self, now: float) -> None:
-        """Renew tokens under the current key, and look again at who is in front of this node."""
+        """Renew tokens under the current key, and look again at who is joined or in front of this node."""
         self._match_pauses()
         self._share_pauses(now)
         tolerate(self.settle)
+        self._publish(self.roaming.catch_up(now), now)
+        self._follow(Effects(left=self.roaming.gone([device.hardware for device in self._members.all()])), now)
         self._publish(self.roaming.renew(self._members.all(), now), now)
         waiting = [hardware for hardware in self.roaming.seen(now) if self._members.get(hardware) is None]
         self._let_in({hardware: self.addresses.of(hardware, now) for hardware in waiting}, now)

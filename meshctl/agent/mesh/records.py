@@ -19,6 +19,12 @@ MOST_RECORDS = 65_536
 LAST_VERSION = LARGEST - 1
 """Nobody takes a higher one, so nobody writes one: else one node's nonsense would have others cut off for theirs."""
 
+LEAVING = 1 << 20
+"""A leaving takes the next multiple of this as its version: so it outranks what others said meanwhile, unheard here.
+
+Whoever heard of it and joins again comes after it by the next version, as after anything else.
+"""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -39,6 +45,10 @@ class Record:
     def beats(self, other: Record | None) -> bool:
         """Say whether this replaces ``other``."""
         return other is None or (self.version, self.owner) > (other.version, other.owner)
+
+    def next_version(self, *, gone: bool) -> int:
+        """Return the version of what follows this record."""
+        return min((self.version // LEAVING + 1) * LEAVING if gone else self.version + 1, LAST_VERSION)
 
 
 class Records:

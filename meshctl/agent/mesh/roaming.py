@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from meshctl.agent.mesh.daykeys import DayKey, DayKeys
-from meshctl.agent.mesh.records import LAST_VERSION, Record, Records
+from meshctl.agent.mesh.records import LEAVING, Record, Records
 from meshctl.model import Device
 
 SEEN_SECONDS = 120.0
@@ -29,6 +29,15 @@ class Effects:
     arrived: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Unsaid:
+    """What was decided while there was no key, after ``heard`` of the leavings that came in that time."""
+
+    device: Device
+    gone: bool
+    heard: int
+
+
 class Roaming:
     """Claims of this node, ``name``, and recognition of others'."""
 
@@ -39,6 +48,8 @@ class Roaming:
         self._indexed: list[str] = []
         self._seen: dict[str, float] = {}
         self._mine: set[str] = set()
+        self._unsaid: dict[str, _Unsaid] = {}
+        self._leavings: list[str] = []
 
     def mine(self, hardware: str) -> bool:
         """Say whether this node vouches for a device."""
@@ -79,11 +90,11 @@ class Roaming:
         return None if record is None or record.gone or record.until <= now else record
 
     def claim(self, devices: Iterable[Device], now: float) -> list[Record]:
-        """Vouch for devices that are joined here; return the records to publish, none without a key."""
+        """Vouch for devices that are joined here; return the records to publish: without a key `catch_up` does."""
         return [record for device in devices if (record := self._write(device, now, gone=False)) is not None]
 
     def release(self, device: Device, now: float) -> list[Record]:
-        """End a device's membership everywhere; return the records to publish."""
+        """End a device's membership everywhere; return the records to publish: without a key `catch_up` does."""
         record = self._write(device, now, gone=True)
         self._mine.discard(device.hardware)
         return [record] if record else []
@@ -95,7 +106,25 @@ class Roaming:
             record = self.best(device.hardware)
             if record is None or record.owner == self._name:
                 fresh.append(device)
+        if self._keys.current is None:
+            self._mine |= {device.hardware for device in fresh}  # `renew` says so, unless another node vouches for them
+            return []
         return self.claim(fresh, now)
+
+    def catch_up(self, now: float) -> list[Record]:
+        """Return the records of who joined or left while there was no key; who left elsewhere since stays out."""
+        if self._keys.current is None:
+            return []
+        unsaid, self._unsaid = self._unsaid, {}
+        leavings, self._leavings = self._leavings, []
+        holds = [one for hardware, one in unsaid.items() if one.gone or not self._has_left(hardware, leavings, one)]
+        records = [self._write(one.device, now, gone=one.gone) for one in holds]
+        self._mine -= {hardware for hardware, one in unsaid.items() if one.gone}
+        return [record for record in records if record is not None]
+
+    def gone(self, joined: Iterable[str]) -> list[str]:
+        """Return those of the devices joined here that have left, as was learnt before their tokens were."""
+        return [hardware for hardware in joined if (record := self.best(hardware)) is not None and record.gone]
 
     def renew(self, devices: Iterable[Device], now: float) -> list[Record]:
         """Write records under the current key for whoever is vouched for under another or none."""
@@ -113,6 +142,8 @@ class Roaming:
         for record in heard:
             if not self.records.merge(record):
                 continue
+            if record.gone and self._keys.current is None:
+                self._leavings.append(record.token)
             hardware = self._hardware.get(record.token)
             if hardware is None or self.best(hardware) != record:
                 continue
@@ -129,12 +160,20 @@ class Roaming:
     def forget(self, hardware: str) -> None:
         """Stop vouching for a device whose stay ended by itself."""
         self._mine.discard(hardware)
+        if hardware in self._unsaid and not self._unsaid[hardware].gone:
+            del self._unsaid[hardware]
+
+    def _has_left(self, hardware: str, leavings: list[str], joined: _Unsaid) -> bool:
+        best = self.best(hardware)
+        return best is not None and best.token in leavings[joined.heard :]
 
     def _write(self, device: Device, now: float, *, gone: bool) -> Record | None:
         key = self._keys.current
         self._mine.add(device.hardware)
         if key is None:
+            self._unsaid[device.hardware] = _Unsaid(device, gone, len(self._leavings))
             return None
+        self._unsaid.pop(device.hardware, None)
         before = self.best(device.hardware)
         until = now + 3600.0 if gone and device.until is None else device.until
         record = Record(
@@ -142,7 +181,7 @@ class Roaming:
             key=key.name,
             household=device.household,
             until=now + 366 * 86_400.0 if until is None else until,
-            version=min(before.version + 1, LAST_VERSION) if before else 1,
+            version=before.next_version(gone=gone) if before else LEAVING if gone else 1,
             owner=self._name,
             gone=gone,
         )

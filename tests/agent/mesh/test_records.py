@@ -102,6 +102,112 @@ def test_who_leaves_at_one_node_is_a_visitor_at_every_other() -> None:
     assert oak.recognise(PHONE, 4.0) is None
 
 
+def keyless(name: str) -> Roaming:
+    return Roaming(name, DayKeys(), Records())
+
+
+def give_key(giver: Roaming, *takers: Roaming) -> None:
+    for taker in takers:
+        taker._keys.accept(giver._keys.offer([], 0.0), 0.0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=8), st.integers(0, 2), st.randoms())
+def test_a_leaving_outranks_what_nodes_said_that_had_not_heard_of_each_other(
+    claims: list[tuple[int, bool]], leaves_at: int, shuffled: object
+) -> None:
+    first, second = two_nodes()
+    third = keyless("ash")
+    give_key(first, third)
+    nodes = [first, second, third]
+    for node in nodes:
+        node.see(PHONE, 0.0)
+    said: list[tuple[Roaming, Record]] = []
+    for at, heard in claims:
+        for owner, one in said if heard else ():
+            if owner is not nodes[at]:
+                nodes[at].hear([one], [PHONE], 1.0)
+        said += [(nodes[at], one) for one in nodes[at].claim([guest(PHONE)], 1.0)]
+    said += [(nodes[leaves_at], one) for one in nodes[leaves_at].release(guest(PHONE), 2.0)]
+    shuffled.shuffle(said)  # type: ignore[attr-defined]
+    for owner, one in said:
+        for node in nodes:
+            if node is not owner:
+                node.hear([one], [PHONE], 3.0)
+    assert [node.recognise(PHONE, 4.0) for node in nodes] == [None] * 3
+    (back,) = first.claim([guest(PHONE)], 5.0)
+    assert second.hear([back], [], 5.0).arrived == [PHONE], "who joins again is in again"
+
+
+def test_a_leaving_while_there_was_no_key_is_said_as_soon_as_there_is_one() -> None:
+    oak, elm = two_nodes()
+    ash = keyless("ash")
+    assert ash.claim([guest(PHONE)], 1.0) == []
+    assert ash.release(guest(PHONE), 2.0) == []
+    ash.hear(oak.claim([guest(PHONE)], 1.5), [], 2.5)
+    give_key(oak, ash)
+    (said,) = ash.catch_up(3.0)
+    assert (said.gone, ash.mine(PHONE), ash.recognise(PHONE, 3.0)) == (True, False, None)
+    assert oak.hear([said], [PHONE], 3.0).left == [PHONE]
+    assert elm.hear([said], [PHONE], 3.0).left == [PHONE]
+    assert ash.catch_up(4.0) == []
+
+
+def test_who_joined_again_while_there_was_no_key_stays_in() -> None:
+    oak, _ = two_nodes()
+    ash = keyless("ash")
+    ash.release(guest(PHONE), 1.0)
+    ash.claim([guest(PHONE)], 2.0)
+    give_key(oak, ash)
+    (said,) = ash.catch_up(3.0)
+    assert (said.gone, ash.mine(PHONE)) == (False, True)
+    ash.release(guest(OTHER), 4.0)
+    ash.forget(PHONE)
+    assert ash.catch_up(5.0) == []
+
+
+def test_a_stay_that_ended_by_itself_while_there_was_no_key_is_not_said() -> None:
+    oak, _ = two_nodes()
+    ash = keyless("ash")
+    ash.claim([guest(PHONE)], 1.0)
+    ash.forget(PHONE)
+    give_key(oak, ash)
+    assert ash.catch_up(2.0) == []
+
+
+def test_a_leaving_that_came_before_its_key_is_heeded_when_the_key_is_there() -> None:
+    oak, elm = two_nodes()
+    ash = keyless("ash")
+    ash.claim([guest(PHONE)], 0.0)
+    oak.hear(elm.claim([guest(PHONE)], 1.0), [], 1.0)
+    assert ash.hear(oak.release(guest(PHONE), 2.0), [PHONE], 2.0).left == []
+    give_key(oak, ash)
+    assert ash.catch_up(3.0) == [], "joined before it left"
+    assert ash.gone([PHONE, OTHER]) == [PHONE]
+
+
+def test_who_joins_after_a_leaving_that_was_heard_of_is_in_also_without_a_key() -> None:
+    oak, _ = two_nodes()
+    ash = keyless("ash")
+    ash.hear(oak.release(guest(PHONE), 1.0), [], 1.0)
+    ash.claim([guest(PHONE)], 2.0)
+    give_key(oak, ash)
+    (said,) = ash.catch_up(3.0)
+    assert (said.gone, ash.gone([PHONE])) == (False, [])
+    assert oak.hear([said], [], 3.0) is not None
+    assert oak.recognise(PHONE, 4.0) == said
+
+
+def test_devices_of_a_former_agent_are_vouched_for_only_where_nobody_else_does() -> None:
+    oak, _ = two_nodes()
+    ash = keyless("ash")
+    assert ash.adopt([guest(PHONE), guest(OTHER)], 0.0) == []
+    ash.hear(oak.claim([guest(PHONE)], 1.0), [PHONE, OTHER], 1.0)
+    give_key(oak, ash)
+    assert ash.catch_up(2.0) == []
+    renewed = ash.renew([guest(PHONE), guest(OTHER)], 2.0)
+    assert [ash.whose(one.token) for one in renewed] == [OTHER]
+
+
 def test_a_device_in_front_of_a_node_is_let_in_when_the_news_come_later() -> None:
     oak, elm = two_nodes()
     elm.see(PHONE, 5.0)
