@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from meshctl.agent.clock import Clock
 from meshctl.agent.consents import REMEMBER, agree, draw_number, number_hash
 from meshctl.agent.kernel import Kernel
@@ -11,7 +9,7 @@ from meshctl.agent.members import Members
 from meshctl.agent.mesh.circle import Circle
 from meshctl.agent.mesh.lasting import LASTING_LIFETIME
 from meshctl.agent.remembered import LONGEST, Promise
-from meshctl.agent.remembering import Remembering
+from meshctl.agent.remembering import LEFT_FOR, Remembering
 from meshctl.agent.replies import Reply, Request, client_address, no, unknown_device, yes
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
@@ -91,10 +89,12 @@ class RememberVerbs:
         self._keeping.tell(self._remembering.ends(hardware, self._keeping.long.next_version()))
         self._remembering.believe(hardware, None)
         self._remembering.left(hardware)
-        device = self._members.leave(hardware)
+        device, now = self._members.leave(hardware), self._clock.read().monotonic
+        if self._circle is not None:
+            # Whoever is not known here may be vouched for by a node that was not heard yet.
+            until = device.until if device else now + LEFT_FOR
+            self._circle.membership.left(Device(hardware, 0, None, until), now)
         if device is not None:
-            if self._circle is not None:
-                self._circle.membership.left(replace(device, household=None), self._clock.read().monotonic)
             self._turns.release(device, [address])
         return yes("device", self._views.device(hardware))
 

@@ -39,7 +39,7 @@ _AGAIN = 5.0
 _RENEW = 120.0
 """A stay that ends within so many seconds is renewed for who is remembered and still here."""
 
-_LEFT_FOR = 24 * HOUR
+LEFT_FOR = 24 * HOUR
 """How long who pressed "Leave" is left alone."""
 
 
@@ -121,7 +121,7 @@ class Remembering:
 
     def left(self, hardware: str) -> None:
         """Leave a device alone that pressed "Leave", until it joins again or a day has passed."""
-        self._left[hardware] = self._clock.read().monotonic + _LEFT_FOR
+        self._left[hardware] = self._clock.read().monotonic + LEFT_FOR
 
     def unlinked(self, hardware: str) -> None:
         """Have the list know that a device does not belong to its household any more."""

@@ -143,11 +143,13 @@ class Verbs:
         hardware = self._kernel.neighbours().get(client_address(request))
         if hardware is None:
             return unknown_device()
+        now = self._clock.read().monotonic
         device = self._members.leave(hardware)
+        self.on_left(hardware)
+        if self._mesh is not None:
+            # Whoever is not known here may be vouched for by a node that was not heard yet.
+            self._mesh.membership.left(device or Device(hardware, 0, None, self._until(hardware, now)), now)
         if device is not None:
-            self.on_left(hardware)
-            if self._mesh is not None:
-                self._mesh.membership.left(device, self._clock.read().monotonic)
             self._turns.release(device, [client_address(request)])
         return self._view(hardware)
 

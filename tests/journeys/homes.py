@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 import time
-from functools import partial
 
 from tests.agent import qr
 from tests.journeys.street import SITE4, TICK, Street
@@ -46,7 +45,8 @@ def print_and_link(ring: Street) -> tuple[str, tuple[str, ...]]:
     asked = ("--data-urlencode", f"pass={household_pass}")
     for phone in ("e-1", "o-1"):
         assert f'value="{"-".join(re.findall("....", household_pass))}"' in page(ring, phone, scanned)
-        ring.until(partial(_links, ring, phone, asked))
+        ring.await_roll(phone)
+        assert page(ring, phone, f"http://{ring.portal(phone)}/pass", *asked).endswith("303")
     return household_pass[:4], asked
 
 
@@ -116,7 +116,3 @@ def remove(ring: Street, handle: str) -> None:
         one.join()
     assert told == ["200 4000000"] * 2
     assert all(after[way] >= before[way] for way in before)
-
-
-def _links(ring: Street, phone: str, asked: tuple[str, ...]) -> bool:
-    return page(ring, phone, f"http://{ring.portal(phone)}/pass", *asked).endswith("303")

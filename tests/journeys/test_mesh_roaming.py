@@ -14,9 +14,9 @@ from tests.journeys.street import SITE4, TICK, Street
 
 PROBE = (
     "for i in $(seq 400); do ip -4 addr show dev eth0 2>/dev/null | grep -q 'inet ' && break; sleep 0.01; done; "
-    f"curl -s -m 3 -o /dev/null -w '%{{http_code}}' http://{SITE4}/generate_204"
+    f"curl -s -m 8 -o /dev/null -w '%{{http_code}}' http://{SITE4}/generate_204"
 )
-"""The first probe that a phone makes at a node: as soon as it has an address."""
+"""The first probe that a phone makes at a node: as soon as it has an address. TCP tries three times in this time."""
 
 
 REASON, SECONDS = "It sends <spam>.", 12
@@ -210,12 +210,14 @@ def test_a_new_hardware_address_returns_by_pass_in_one_form_and_who_has_the_old_
     ring.lab.add_phones("oak", ["n-1", "n-2"], "static")
     drawn = ring.ask("household", "add")
     typed = ("--data-urlencode", f"pass={drawn['pass']}")
-    ring.until(lambda: ring.fetch("n-1", f"http://{ring.portal('n-1')}/pass", *typed).startswith("303"))
+    ring.await_roll("n-1")
+    assert ring.fetch("n-1", f"http://{ring.portal('n-1')}/pass", *typed).startswith("303")
     old = ring.run("n-1", "cat", "/sys/class/net/eth0/address", check=True)[1].strip()
     for phone, hardware in (("n-1", "02:00:5e:00:53:01"), ("n-2", old)):
         ring.run(phone, "ip", "link", "set", "eth0", "address", hardware, check=True)
     ring.lab.roam_many({"n-1": "ash", "n-2": "elm"}, wait=False)
     assert first_probe(ring, "n-1") == "302"
+    ring.await_roll("n-1")
     assert ring.fetch("n-1", f"http://{ring.portal('n-1')}/pass", *typed).startswith("303")
     ring.until(partial(ring.online, "n-1"))
     assert drawn["handle"] in ring.run("n-1", "curl", "-sS", f"http://{ring.portal('n-1')}/share")[1]
