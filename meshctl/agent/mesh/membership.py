@@ -165,6 +165,8 @@ class Membership:
             if device is not None:
                 self.addresses.forget(hardware)
                 tolerate(lambda device=device: self._turns.release(device, []))  # type: ignore[misc]
+        if effects.left:
+            self._changed()
         if effects.moved:
             changed = [device for hardware in effects.moved if (device := self._recognise(hardware, now)) is not None]
             tolerate(lambda: self._turns.admit(changed, []))

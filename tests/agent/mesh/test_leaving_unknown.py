@@ -64,3 +64,12 @@ def test_a_device_that_leaves_at_a_node_without_a_key_of_the_day_leaves_everywhe
     street.meet()
     ash.circle.membership.keys_changed(ash.clock.read().monotonic)
     assert (ash.see(PHONE), oak.see(PHONE)) == (set(), set())
+
+
+def test_gateways_are_told_at_once_of_a_device_that_left_at_another_node(street: World) -> None:
+    oak, ash = street.boards["oak"], street.boards["ash"]
+    oak.verbs.join([{"address": ADDRESSES[PHONE]}])
+    told: list[int] = []
+    oak.circle.membership._changed = lambda: told.append(len(oak.circle.membership.vouched()))
+    press(ash, "leave")
+    assert told == [0]
