@@ -162,6 +162,10 @@ class Street:
         told = self.lab.inside(["/usr/bin/python3", "-S", "-c", _ASK, *sockets]).stdout.splitlines()
         return [json.loads(line or "{}") for line in told]
 
+    def heard(self, *nodes: str) -> None:
+        """Wait until these agents have taken in what others had told them: each has answered since."""
+        self.until(lambda: all(self.states(*nodes)))
+
     def meet(self, *nodes: str) -> bool:
         """Whether each of these nodes reaches every other one and shares their key of the day."""
         known = [state.get("mesh") for state in self.states(*nodes)]

@@ -73,3 +73,13 @@ def test_gateways_are_told_at_once_of_a_device_that_left_at_another_node(street:
     oak.circle.membership._changed = lambda: told.append(len(oak.circle.membership.vouched()))
     press(ash, "leave")
     assert told == [0]
+
+
+def test_who_joins_where_it_is_stays_that_nodes_though_it_was_seen_elsewhere_a_moment_ago(street: World) -> None:
+    oak, ash = street.boards["oak"], street.boards["ash"]
+    assert ash.see(PHONE) == set()
+    oak.verbs.join([{"address": ADDRESSES[PHONE]}])
+    assert ash.online() == {PHONE}, "it may come back any moment"
+    assert (oak.circle.membership.vouched() != [], ash.circle.membership.vouched()) == (True, [])
+    ash.see(PHONE)
+    assert (oak.circle.membership.vouched(), ash.circle.membership.vouched() != []) == ([], True)
