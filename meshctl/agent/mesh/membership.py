@@ -78,7 +78,7 @@ class Membership:
             device = self._recognise(hardware, now)
             if device is not None:
                 arrived.append(device)
-        self._publish(self.roaming.claim(arrived, now), now)
+        self._publish([*self.roaming.claim(arrived, now), *self.roaming.ended(sightings)], now)
         if arrived or moved:
             self._changed()
         return arrived
@@ -86,7 +86,9 @@ class Membership:
     def heard(self, owner: str, rows: Iterable[object], longest: float, now: float) -> None:
         """Take in what ``owner`` vouches for. Raises `ChannelError` for a wrong shape."""
         told = [records.from_wire(one, owner, now, longest) for one in rows]
-        self._follow(self.roaming.hear(told, [device.hardware for device in self._members.all()], now), now)
+        effects = self.roaming.hear(told, [device.hardware for device in self._members.all()], now)
+        self._publish(self.roaming.ended(effects.gone), now)
+        self._follow(effects, now)
 
     def learn_pause(self, hardware: str, now: float) -> None:
         """Note here what the network knows of a device's pause."""
@@ -109,7 +111,7 @@ class Membership:
         tolerate(self.settle)
         self._publish(self.roaming.catch_up(now), now)
         self._follow(Effects(left=self.roaming.gone([device.hardware for device in self._members.all()])), now)
-        self._publish(self.roaming.renew(self._members.all(), now), now)
+        self._publish([*self.roaming.renew(self._members.all(), now), *self.roaming.ended()], now)
         waiting = [hardware for hardware in self.roaming.seen(now) if self._members.get(hardware) is None]
         self._let_in({hardware: self.addresses.of(hardware, now) for hardware in waiting}, now)
         self._changed()

@@ -25,6 +25,8 @@ LEAVING = 1 << 20
 Whoever heard of it and joins again comes after it by the next version, as after anything else.
 """
 
+_AFTER = 60.0
+
 
 @dataclass(frozen=True)
 class Record:
@@ -103,7 +105,9 @@ class Records:
         """Forget records that are over, and, once ``all_keys_known``, those whose key is destroyed."""
         keys = set(living)
         for record in self.all():
-            if record.until <= now or (all_keys_known and record.key not in keys):
+            # Of a leaving a little longer: who is let in the moment it is over must come after it at every node.
+            over = record.until + (_AFTER if record.gone else 0.0) <= now
+            if over or (all_keys_known and record.key not in keys):
                 self._drop(record.token)
 
     def _drop(self, token: str) -> None:
