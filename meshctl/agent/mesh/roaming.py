@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from meshctl.agent.mesh.daykeys import DayKey, DayKeys
-from meshctl.agent.mesh.records import LEAVING, Record, Records
+from meshctl.agent.mesh.records import LEAVING, SEEING, Record, Records
 from meshctl.model import Device
 
 SEEN_SECONDS = 120.0
@@ -38,8 +38,13 @@ class _Unsaid:
     """What was decided while there was no key, after ``heard`` of the leavings that came in that time."""
 
     device: Device
-    gone: bool
+    step: int
     heard: int
+
+    @property
+    def gone(self) -> bool:
+        """Whether it left."""
+        return self.step == LEAVING
 
 
 class Roaming:
@@ -93,13 +98,13 @@ class Roaming:
         record = self.best(hardware)
         return None if record is None or record.gone or record.until <= now else record
 
-    def claim(self, devices: Iterable[Device], now: float) -> list[Record]:
+    def claim(self, devices: Iterable[Device], now: float, step: int = SEEING) -> list[Record]:
         """Vouch for devices that are joined here; return the records to publish: without a key `catch_up` does."""
-        return [record for device in devices if (record := self._write(device, now, gone=False)) is not None]
+        return [record for device in devices if (record := self._write(device, now, step)) is not None]
 
     def release(self, device: Device, now: float) -> list[Record]:
         """End a device's membership everywhere; return the records to publish: without a key `catch_up` does."""
-        record = self._write(device, now, gone=True)
+        record = self._write(device, now, LEAVING)
         self._mine.discard(device.hardware)
         return [record, *self.ended([device.hardware])] if record else []
 
@@ -141,7 +146,7 @@ class Roaming:
         unsaid, self._unsaid = self._unsaid, {}
         leavings, self._leavings = self._leavings, []
         holds = [one for hardware, one in unsaid.items() if one.gone or not self._has_left(hardware, leavings, one)]
-        records = [self._write(one.device, now, gone=one.gone) for one in holds]
+        records = [self._write(one.device, now, one.step) for one in holds]
         self._mine -= {hardware for hardware, one in unsaid.items() if one.gone}
         return [record for record in records if record is not None]
 
@@ -194,11 +199,11 @@ class Roaming:
         best = self.best(hardware)
         return best is not None and best.token in leavings[joined.heard :]
 
-    def _write(self, device: Device, now: float, *, gone: bool) -> Record | None:
-        key = self._keys.current
+    def _write(self, device: Device, now: float, step: int) -> Record | None:
+        key, gone = self._keys.current, step == LEAVING
         self._mine.add(device.hardware)
         if key is None:
-            self._unsaid[device.hardware] = _Unsaid(device, gone, len(self._leavings))
+            self._unsaid[device.hardware] = _Unsaid(device, step, len(self._leavings))
             return None
         self._unsaid.pop(device.hardware, None)
         before = self.best(device.hardware)
@@ -208,7 +213,7 @@ class Roaming:
             key=key.name,
             household=device.household,
             until=now + 366 * 86_400.0 if until is None else until,
-            version=before.next_version(gone=gone) if before else LEAVING if gone else 1,
+            version=before.next_version(step) if before else step,
             owner=self._name,
             gone=gone,
         )
