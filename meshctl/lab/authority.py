@@ -38,9 +38,9 @@ _ONCE = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Authority:
-    """Keys and certificates in ``folder``; ``root`` is what others may come to believe."""
+    """Keys and certificates in ``folder``; ``root`` is what others may believe, its issuer is valid till ``ends``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ends: datetime = EVER) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self.root = folder / "root.pem"
@@ -48,7 +48,7 @@ class Authority:
         self._request("root", "a lab's root")
         self._sign("root", "root", "authority", (_ONCE, EVER), "")
         self._request("issuer", "a lab's issuer")
-        self._sign("issuer", "root", "authority", (_ONCE, EVER), "")
+        self._sign("issuer", "root", "authority", (_ONCE, ends), "")
 
     def issue(
         self, name: str, certificate: Path, key: Path, ends: datetime = EVER, *,
