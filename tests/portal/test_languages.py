@@ -56,3 +56,11 @@ def test_what_is_no_language_is_a_page_that_is_not_here(ask: Ask) -> None:
 def test_a_language_that_is_named_in_another_way_leads_to_its_address(path: str, there: str, ask: Ask) -> None:
     reply = ask("GET", path)
     assert (reply.status, reply.headers["Location"], reply.headers["Cache-Control"]) == (302, there, "no-store")
+
+
+def test_the_choice_stays_on_the_way_to_another_box_and_back(ask: Ask, fake: FakeAgent) -> None:
+    fake.others = ("10.44.8.1",)
+    fake.has_line = False
+    assert 'href="http://10.44.8.1/es/home"' in ask("GET", "/es/home").text
+    assert 'href="http://mesh.home/es/"' in ask("GET", "/es/home", Host="10.44.0.1").text
+    assert ask("GET", "/es/", Host="box.example").headers["Location"] == "http://mesh.home/es/"
