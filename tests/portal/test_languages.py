@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from meshctl.config import Config
+from meshctl.portal.agent_client import AgentClient
+from meshctl.portal.app import create_portal
 from meshctl.portal.languages import LANGUAGES
 from tests.portal.conftest import HERE, Ask
 from tests.portal.fake_agent import FakeAgent
@@ -64,3 +69,14 @@ def test_the_choice_stays_on_the_way_to_another_box_and_back(ask: Ask, fake: Fak
     assert 'href="http://10.44.8.1/es/home"' in ask("GET", "/es/home").text
     assert 'href="http://mesh.home/es/"' in ask("GET", "/es/home", Host="10.44.0.1").text
     assert ask("GET", "/es/", Host="box.example").headers["Location"] == "http://mesh.home/es/"
+
+
+def test_whom_to_ask_and_where_do_not_share_a_line_that_another_direction_mixes_up(config: Config) -> None:
+    assert "<bdi>Ask Ana</bdi><br><bdi>The bakery</bdi>" in footer(config)
+
+
+def footer(config: Config) -> str:
+    portal = replace(config.portal, help="Ask Ana", help_place="The bakery")
+    with AgentClient(config.socket) as client:
+        app = create_portal(client, replace(config, portal=portal))
+        return app.test_client().get("/ar/help").text.split("<footer>")[1]

@@ -14,7 +14,7 @@ KEY = f"key={GOOD_CODE}"
 
 
 def title(text: str) -> str:
-    return re.findall(r"<title>(.*?) – Elm Street network</title>", text)[0]  # type: ignore[no-any-return]
+    return re.findall(r"<title>(.*?) \u2013 Elm Street network</title>", text)[0]  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(
