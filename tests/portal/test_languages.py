@@ -56,7 +56,8 @@ def test_what_is_no_language_is_a_page_that_is_not_here(ask: Ask) -> None:
 @pytest.mark.parametrize(
     ("path", "there"),
     [("/en", "/en/"), ("/help?lang=sw", "/sw/help"), ("/es/help?lang=ar", "/ar/help"), ("/?lang=hi", "/hi/"),
-     ("//evil.example?lang=es", "/es/evil.example")],
+     ("//evil.example?lang=es", "/es/evil.example"), ("/?lang=pt-BR", "/pt/"),
+     ("/pass?p=7KQ2&lang=es", "/es/pass?p=7KQ2"), ("/help?lang=AR&a=%0D%0Ab&lang=x", "/ar/help?a=%0D%0Ab")],
 )  # fmt: skip
 def test_a_language_that_is_named_in_another_way_leads_to_its_address(path: str, there: str, ask: Ask) -> None:
     reply = ask("GET", path)
