@@ -41,6 +41,10 @@ def test_the_address_wins_over_the_browsers_wish(ask: Ask) -> None:
     assert '<html lang="fr"' in ask("GET", "/fr/", Accept_Language="sw").text
 
 
+def test_the_way_to_the_languages_says_so_to_who_cannot_see_its_sign(ask: Ask) -> None:
+    assert '<a class="say" href="#languages" aria-label="Languages: English">' in ask("GET", "/").text
+
+
 def test_the_choice_stays_over_a_button(ask: Ask, fake: FakeAgent) -> None:
     assert ask("POST", "/ar/join", "").headers["Location"] == "/ar/online"
     assert fake.seen[HERE] == "guest"
