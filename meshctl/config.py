@@ -11,6 +11,7 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 from typing import TypeVar
 
@@ -73,12 +74,14 @@ T = TypeVar("T")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+_LONGEST_NAME, _LONGEST_HELP = 90, 240
+"""Bytes of words that stand on every page, as the page carries them: with them none is over 14 kB."""
 
 
 def load_node(file: Path = DEFAULT_NODE) -> Config:
     """Read and check a node's file. Raises `ConfigError`."""
     config = _load(file, Config)
-    for check in (_check_names, _check_devices, _check_prefixes, _check_figures, _check_mesh):
+    for check in (_check_names, _check_words, _check_devices, _check_prefixes, _check_figures, _check_mesh):
         check(file, config)
     check_portal(file, config.portal)
     return config
@@ -125,6 +128,17 @@ def _check_names(file: Path, config: Config) -> None:
     if config.report.hub and not config.report.hub.startswith(("http://", "https://")):
         fault = f"{config.report.hub!r} is not a web address"
         raise ConfigError(file, "report.hub", fault, 'Write "http://host:port", or "" to send no reports.')
+
+
+def _check_words(file: Path, config: Config) -> None:
+    for key, text, most in (
+        ("network.name", config.network.name, _LONGEST_NAME),
+        ("portal.help", config.portal.help, _LONGEST_HELP),
+        ("portal.help_place", config.portal.help_place, _LONGEST_HELP),
+    ):
+        if (size := len(escape(text).encode())) > most:
+            remedy = f"Use at most {most}, which are {most // 3} letters of Hindi, so that every page stays small."
+            raise ConfigError(file, key, f"it has {size} bytes", remedy)
 
 
 def _check_devices(file: Path, config: Config) -> None:

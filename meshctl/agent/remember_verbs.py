@@ -9,7 +9,7 @@ from meshctl.agent.members import Members
 from meshctl.agent.mesh.circle import Circle
 from meshctl.agent.mesh.lasting import LASTING_LIFETIME
 from meshctl.agent.remembered import LONGEST, Promise
-from meshctl.agent.remembering import LEFT_FOR, Remembering
+from meshctl.agent.remembering import Remembering
 from meshctl.agent.replies import Reply, Request, client_address, no, unknown_device, yes
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
@@ -47,7 +47,7 @@ class RememberVerbs:
         own = {"remember": self._remember, "forget": self._forget, "withdraw": self._withdraw}
         verbs.table |= {name: Verb(asks, run) for name, run in own.items()}
         verbs.on_seen, verbs.on_left = self._remembering.sighted, self._remembering.left
-        verbs.on_unlinked = self._remembering.unlinked
+        verbs.on_moved = self._remembering.moved
 
     def _remember(self, request: Request) -> Reply:
         hardware = self._kernel.neighbours().get(client_address(request))
@@ -62,7 +62,7 @@ class RememberVerbs:
             return _too_often()
         drawn = draw_number()
         promise = self._promise(device, drawn)
-        self._keeping.tell([promise, *self._remembering.ends(hardware, promise.version, but=promise.key)])
+        self._keeping.tell([promise, *self._remembering.ends(hardware, promise)])
         self._remembering.believe(hardware, promise)
         kept, left = promise.consent, promise.until - self._keeping.long.now()
         receipt = Receipt(drawn, kept.purpose, kept.text, kept.since if kept.trusted else None, left)
@@ -86,14 +86,12 @@ class RememberVerbs:
         hardware = self._kernel.neighbours().get(address)
         if hardware is None:
             return unknown_device()
-        self._keeping.tell(self._remembering.ends(hardware, self._keeping.long.next_version()))
+        self._keeping.tell(self._remembering.ends(hardware))
         self._remembering.believe(hardware, None)
         self._remembering.left(hardware)
-        device, now = self._members.leave(hardware), self._clock.read().monotonic
+        device = self._members.leave(hardware)
         if self._circle is not None:
-            # Whoever is not known here may be vouched for by a node that was not heard yet.
-            until = device.until if device else now + LEFT_FOR
-            self._circle.membership.left(Device(hardware, 0, None, until), now)
+            self._circle.membership.left(hardware, self._clock.read().monotonic)
         if device is not None:
             self._turns.release(device, [address])
         return yes("device", self._views.device(hardware))
@@ -107,7 +105,7 @@ class RememberVerbs:
         if hardware is None:
             return unknown_device()
         if "number" not in request:  # whoever typed wrong numbers before may still stop it for this device
-            self._keeping.tell(self._remembering.ends(hardware, self._keeping.long.next_version()))
+            self._keeping.tell(self._remembering.ends(hardware))
             self._remembering.believe(hardware, None)
             return {"ok": True}
         if not self._may(hardware):

@@ -80,10 +80,7 @@ class Book:
 
     def find(self, tokens: Iterable[str], now: float) -> Promise | None:
         """Return what holds for the device that has these tokens, under one key each."""
-        known = self._of(tokens)
-        agreed = [one for one in known if not one.gone]
-        told = [one for one in known if not (one.gone and any(_ended_with(one, other) for other in agreed))]
-        latest = max(told, key=lambda one: one.stamp, default=None)
+        latest = max(self._of(tokens), key=lambda one: one.stamp, default=None)
         return latest if latest is not None and latest.holds(now) else None
 
     def all(self) -> list[Promise]:
@@ -169,11 +166,6 @@ def _promise(row: tuple[Any, ...]) -> Promise:
     receipt, purpose, text_version, since, trusted = kept
     consent = Consent(receipt, purpose, text_version, since, bool(trusted))
     return Promise(token, key, until, version, writer, bool(gone), revision, household, consent)
-
-
-def _ended_with(end: Promise, agreed: Promise) -> bool:
-    """Say whether an end is part of agreeing anew: then it is for what was promised before, under another key."""
-    return end.version == agreed.version and (end.writer == agreed.writer or agreed.revision > 0)
 
 
 def _void(promise: Promise) -> Promise:
