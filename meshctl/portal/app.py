@@ -132,7 +132,7 @@ def _refused(fault: Refused) -> tuple[str, int, dict[str, str]]:
 def _http_fault(fault: HTTPException) -> Response:
     code = fault.code or 500
     if code == 500:
-        logging.getLogger("meshctl.portal").error("a page failed: %s", request.path, exc_info=fault)
+        logging.getLogger("meshctl.portal").error("a page failed: %r", request.path, exc_info=fault)
     response = Response(render_template("fault.html", fault=str(code)), status=code, mimetype="text/html")
     retry = getattr(fault, "retry_after", None)
     if retry:
