@@ -8,6 +8,7 @@ router advertisements, so that all three say the same.
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 
 from meshctl.agent.clock import Clock
@@ -44,7 +45,7 @@ class Provisioning:
     def tell(self, request: Request) -> Reply:
         """Take in whether phones may be sent to the portal's door of TLS."""
         usable, left = request.get("usable"), request.get("left")
-        if not isinstance(usable, bool) or not isinstance(left, float | int | None):
+        if not isinstance(usable, bool) or not isinstance(left, float | int | None) or not math.isfinite(left or 0.0):
             return no("bad-request", "usable is true or false, left is seconds.")
         self._heard, self._spoken = self._clock.read().monotonic, True
         self._until = self._heard + BELIEVED if usable else 0.0
