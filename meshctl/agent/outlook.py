@@ -41,7 +41,8 @@ class Outlook:
 
     def turn(self) -> None:
         """Note what is missed now, and ask again whether the internet is there."""
-        self.outages.note(self._missed(), self._clock.read())
+        clock = self._clock.read()
+        self.outages.note(self._missed(clock.monotonic), clock)
         if self._internet is not None:
             self._asking = asyncio.ensure_future(self._internet.ask())
 
@@ -57,11 +58,18 @@ class Outlook:
         if line is not None:
             return line.uplink
         early = self._clock.read().monotonic - self._began < _UNKNOWN
-        return None if early or self._mesh is None else False
+        # Routes that lead to a gateway whose agent says nothing may well work: nobody knows.
+        return None if early or self._mesh is None or self._mesh.way.gateway is not None else False
 
-    def _missed(self) -> list[Missed]:
-        missed: list[Missed] = [("internet", "")] if self._works() is False else []
-        return missed + [("box", name) for name, up in self._up().items() if not up]
+    def _missed(self, now: float) -> dict[Missed, float]:
+        missed: dict[Missed, float] = {("internet", ""): self._lost_since(now)} if self._works() is False else {}
+        return missed | {("box", name): now for name, up in self._up().items() if not up}
+
+    def _lost_since(self, now: float) -> float:
+        """Return since when nothing leads out, as far as it is known: from the moment on that the last way ended."""
+        own = self._internet.silent_since if self._internet is not None else None
+        way = self._mesh.way.lost_since if self._mesh is not None else None
+        return max((one for one in (own, way) if one is not None), default=now)
 
     def _up(self) -> dict[str, bool]:
         return self._mesh.sessions.up() if self._mesh else {}
