@@ -18,6 +18,8 @@ from meshctl.wire import Fact
 _UNKNOWN = 60.0
 """Seconds after a start in which it is not known yet whether another box's line works."""
 
+_INTERNET: Missed = ("internet", "")
+
 
 class Outlook:
     """Says whether the line that people here use works, and which other boxes are reached."""
@@ -38,6 +40,19 @@ class Outlook:
     def facts(self) -> dict[str, Fact]:
         """Return what a report says of the line beyond its cable; empty while it works."""
         return self._internet.facts() if self._internet is not None else {}
+
+    def ills(self) -> dict[str, str]:
+        """Return what `meshctl status` says of the internet while it is down; empty while it works or nobody knows."""
+        if self._works() is not False:
+            return {}
+        since = self.outages.since(_INTERNET, self._clock.read())
+        how_long = (
+            "" if since is None else f" for {since / 60:.0f} minutes" if since >= 90 else f" for {since:.0f} seconds"
+        )
+        remedy = "No route leads to a gateway: look at its power and at the links on the way there."
+        if self._internet is not None or (self._mesh is not None and self._mesh.way.lost_since is None):
+            remedy = "The line in use leads nowhere: look at its cable and its modem."
+        return {"internet": f"It is not reached from here{how_long}. {remedy}"}
 
     def turn(self) -> None:
         """Note what is missed now, and ask again whether the internet is there."""
@@ -62,7 +77,7 @@ class Outlook:
         return None if early or self._mesh is None or self._mesh.way.gateway is not None else False
 
     def _missed(self, now: float) -> dict[Missed, float]:
-        missed: dict[Missed, float] = {("internet", ""): self._lost_since(now)} if self._works() is False else {}
+        missed: dict[Missed, float] = {_INTERNET: self._lost_since(now)} if self._works() is False else {}
         return missed | {("box", name): now for name, up in self._up().items() if not up}
 
     def _lost_since(self, now: float) -> float:
@@ -84,6 +99,6 @@ class Outlook:
             else ()
         )
         internet = self._works()
-        since = self.outages.since(("internet", ""), clock) if internet is False else None
+        since = self.outages.since(_INTERNET, clock) if internet is False else None
         boxes = (Box(own, bool(self._config.line), up=True), *others)
         return yes("network", NetworkView(own, boxes, internet, since, self.outages.told(clock)))

@@ -110,6 +110,8 @@ def test_the_outage_begins_when_the_last_way_out_ended(oak: Node) -> None:
     oak.outlook.turn()
     (told,) = oak.outages.told(oak.clock.now)
     assert told.began_ago == oak.now - lost
+    said = oak.outlook.ills()["internet"]
+    assert said.startswith("It is not reached from here for 68 seconds. No route leads to a gateway")
 
 
 def test_what_a_gateway_says_that_is_not_used_is_not_the_truth_here(oak: Node) -> None:
@@ -117,8 +119,10 @@ def test_what_a_gateway_says_that_is_not_used_is_not_the_truth_here(oak: Node) -
     oak.say("yew")
     oak.look(around=BY_ELM)
     assert oak.internet() is False
+    assert "cable and its modem" in oak.outlook.ills()["internet"]
     oak.look(around=BY_YEW)
     assert oak.internet() is True
+    assert oak.outlook.ills() == {}
 
 
 def test_where_the_routes_lead_out_over_this_nodes_own_line_no_other_speaks_for_it(oak: Node) -> None:
