@@ -12,6 +12,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 from typing import TypeVar
 
@@ -75,9 +76,8 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
-
-_MOST_BYTES = {"network.name": 96, "portal.help": 300, "portal.help_place": 240}
-"""What every page says, in UTF-8: with all of it at its longest, the longest page in the longest language has 14 kB."""
+_LONGEST_NAME, _LONGEST_HELP = 90, 240
+"""Bytes of words that stand on every page, as the page carries them: with them none is over 14 kB."""
 
 
 def load_node(file: Path = DEFAULT_NODE) -> Config:
@@ -133,15 +133,13 @@ def _check_names(file: Path, config: Config) -> None:
 
 
 def _check_words(file: Path, config: Config) -> None:
-    said = {
-        "network.name": config.network.name,
-        "portal.help": config.portal.help,
-        "portal.help_place": config.portal.help_place,
-    }
-    for key, text in said.items():
-        size, most = len(text.encode()), _MOST_BYTES[key]
-        if size > most:
-            remedy = f"Use at most {most}: every page says it. A letter beyond English takes two or three."
+    for key, text, most in (
+        ("network.name", config.network.name, _LONGEST_NAME),
+        ("portal.help", config.portal.help, _LONGEST_HELP),
+        ("portal.help_place", config.portal.help_place, _LONGEST_HELP),
+    ):
+        if (size := len(escape(text).encode())) > most:
+            remedy = f"Use at most {most}, which are {most // 3} letters of Hindi, so that every page stays small."
             raise ConfigError(file, key, f"it has {size} bytes", remedy)
         if any(unicodedata.category(letter) == "Cc" for letter in text):
             raise ConfigError(file, key, "it has a line's end or another control character", "Write it on one line.")

@@ -80,6 +80,12 @@ def chosen() -> str | None:
     return tag
 
 
+def spoken_there(root: str) -> str:
+    """The root of a box's pages, this one's or another's, in the language in the address; links cannot be relative."""
+    tag = chosen()
+    return f"{root}{tag}/" if tag else root
+
+
 def _here() -> str:
     """The path of the page that can be read at this address, or the first page's: a button or a fault has none."""
     if not has_request_context() or request.url_rule is None:
