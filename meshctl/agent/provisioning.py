@@ -8,6 +8,7 @@ router advertisements, so that all three say the same.
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 
 from meshctl.agent.clock import Clock
@@ -45,7 +46,7 @@ class Provisioning:
     def tell(self, request: Request) -> Reply:
         """Take in whether phones may be sent to the portal's door of TLS."""
         usable, left, lifetime = (request.get(key) for key in ("usable", "left", "lifetime"))
-        if not isinstance(usable, bool) or not all(isinstance(one, float | int | None) for one in (left, lifetime)):
+        if not isinstance(usable, bool) or not (_is_seconds(left) and _is_seconds(lifetime)):
             return no("bad-request", "usable is true or false, left and lifetime are seconds.")
         self._heard, self._spoken = self._clock.read().monotonic, True
         self._until = self._heard + BELIEVED if usable else 0.0
@@ -78,3 +79,7 @@ class Provisioning:
             return self._file.read_text(encoding="ascii")
         except (OSError, ValueError):
             return ""
+
+
+def _is_seconds(value: object) -> bool:
+    return value is None or (isinstance(value, float | int) and math.isfinite(value))

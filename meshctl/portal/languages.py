@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from flask import Flask, current_app, g, has_request_context, redirect, request
 from flask_babel import Babel, get_locale
@@ -53,7 +54,6 @@ def speak(app: Flask) -> None:
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(CATALOGUES)
     Babel(app, locale_selector=_wanted)
     app.jinja_env.add_extension("jinja2.ext.i18n")
-    app.before_request(_lead)
     app.wsgi_app = _ChosenByPath(app.wsgi_app)  # type: ignore[method-assign]
     app.jinja_env.globals["languages"] = LANGUAGES
 
@@ -94,13 +94,13 @@ def _here() -> str:
     return request.path.lstrip("/") if adapter is not None and adapter.test(request.path, "GET") else ""
 
 
-def _lead() -> Response | None:
+def lead() -> Response | None:
     """Lead who names a language in another way to the page's address in it."""
     plain, asked = request.path.removeprefix("/"), request.args.get("lang", "")
     if request.method not in ("GET", "HEAD"):
         return None
     if asked in _BY_TAG:
-        return redirect(f"/{asked}{request.path}", 302)
+        return redirect(f"/{asked}{quote(request.path)}", 302)
     return redirect(f"/{plain}/", 302) if plain in _BY_TAG and chosen() is None else None
 
 

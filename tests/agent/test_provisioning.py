@@ -47,6 +47,12 @@ def test_nothing_is_told_before_the_portal_says_that_it_may(config: Config, cloc
     assert told(config) is None
 
 
+@pytest.mark.parametrize("left", [float("inf"), float("nan"), "1", [1]])
+def test_seconds_that_are_no_number_are_not_reported(left: object, config: Config, clock: HandClock) -> None:
+    made = Provisioning(config, clock)
+    assert made.tell({"usable": True, "left": left})["error"]["code"] == "bad-request"
+
+
 def test_a_portal_that_fell_silent_is_believed_for_a_while(config: Config, clock: HandClock) -> None:
     made = Provisioning(config, clock)
     made.tell({"usable": True})
