@@ -74,7 +74,7 @@ def read_the_days(ring: Street, handle: str, asked: tuple[str, ...]) -> None:
         assert f"Home {handle}, day by day" in days
         assert re.search(r"<td>4\.\d MB", days)
     wrong = [page(ring, "o-1", f"http://{GATEWAY}/home", "-d", "key=00000000")[-3:] for _ in range(7)]
-    assert wrong == ["422"] * 6 + ["429"]
+    assert wrong == ["403"] * 6 + ["429"]
     assert page(ring, "e-1", f"http://{GATEWAY}/home", *code(ring, handle)).endswith("200")
 
 

@@ -119,6 +119,9 @@ def test_a_gateway_that_loses_its_power_goes_on_with_its_ledger(ring: Street) ->
     ring.turns()
     before, mark = ring.carried(handle), ring.mark("o-1")
     ring.lab.power_off("elm")
+    ring.until(
+        lambda: "The internet is down" in ring.run("o-2", "curl", "-s", f"http://{ring.portal('o-2')}/network")[1], 10
+    )
     ring.lab.power_on("elm")
     ring.until(lambda: ring.online("o-1"), 30)
     assert before <= ring.carried(handle) <= before * 1.01 + 20_000
