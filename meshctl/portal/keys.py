@@ -16,15 +16,16 @@ from meshctl.portal.passes import read_code, read_pass
 
 STATUS = {
     "unreadable": 422,
-    "open-air": 422,
-    "wrong-pass": 422,
-    "wrong-code": 422,
-    "needs-https": 422,
+    "open-air": 403,
+    "wrong-pass": 403,
+    "wrong-code": 403,
+    "needs-https": 403,
     "bad-note": 422,
     "not-sure": 422,
     "too-many-tries": 429,
 }
-"""The HTTP status of a page that says what was wrong with a key, or with what came with it."""
+"""The HTTP status of a page that says what was wrong with a key, or with what came with it: a key that can be read and
+opens nothing is no bad request (RFC 9110, 15.5.4)."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Flask, current_app, g, has_request_context, redirect, request
 from flask_babel import Babel, get_locale
@@ -54,7 +54,6 @@ def speak(app: Flask) -> None:
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(CATALOGUES)
     Babel(app, locale_selector=_wanted)
     app.jinja_env.add_extension("jinja2.ext.i18n")
-    app.before_request(_lead)
     app.wsgi_app = _ChosenByPath(app.wsgi_app)  # type: ignore[method-assign]
     app.jinja_env.globals["languages"] = LANGUAGES
 
@@ -95,14 +94,14 @@ def _here() -> str:
     return request.path.lstrip("/") if adapter is not None and adapter.test(request.path, "GET") else ""
 
 
-def _lead() -> Response | None:
+def lead() -> Response | None:
     """Lead who names a language in another way to the page's address in it."""
     plain, asked = request.path.removeprefix("/"), _plain(request.args.get("lang", ""))
     if request.method not in ("GET", "HEAD"):
         return None
     if asked in _BY_TAG:
         others = urlencode([(name, value) for name, value in request.args.items(multi=True) if name != "lang"])
-        return redirect(f"/{asked}{request.path}{'?' if others else ''}{others}", 302)
+        return redirect(f"/{asked}{quote(request.path)}{'?' if others else ''}{others}", 302)
     return redirect(f"/{plain}/", 302) if plain in _BY_TAG and chosen() is None else None
 
 

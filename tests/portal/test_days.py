@@ -71,14 +71,14 @@ def test_what_opens_nothing_is_refused_as_when_linking(ask: Ask) -> None:
     )
     for _ in range(TRIES):
         reply = ask("POST", "/home", "key=0000-0000")
-        assert (reply.status, "This code does not work" in reply.text) == (422, True)
+        assert (reply.status, "This code does not work" in reply.text) == (403, True)
         check_page(reply)
     assert ask("POST", "/home", ASKED).status == 429
 
 
 def test_a_pass_typed_in_the_open_goes_no_further_and_is_not_shown_again(ask: Ask, fake: FakeAgent) -> None:
     reply = ask("POST", "/home", f"key={GOOD_PASS}")
-    assert (reply.status, "do not type your pass here" in reply.text, GOOD_PASS in reply.text) == (422, True, False)
+    assert (reply.status, "do not type your pass here" in reply.text, GOOD_PASS in reply.text) == (403, True, False)
     assert not any(request["verb"] == "history" for request in fake.asked)
     check_page(reply)
 
