@@ -6,6 +6,7 @@ Needs root. The hardware address that DHCP asks for goes into its packet and now
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import secrets
 import socket
@@ -56,7 +57,9 @@ def _guarded(ask: Callable[[str], Told], device: str) -> Told:
     except TimeoutError:
         return Told(asked=True, why="nobody answers")
     except OSError as fault:
-        return Told(asked=False, why=fault.strerror or str(fault))
+        absent = fault.errno in (errno.ENETUNREACH, errno.EADDRNOTAVAIL)
+        why = "this machine has no address for that here" if absent else fault.strerror or str(fault)
+        return Told(asked=False, why=why)
 
 
 def _until_answered(channel: socket.socket, send: Callable[[], object]) -> Iterator[bytes]:

@@ -30,12 +30,13 @@ class Unusable(MeshctlError):  # noqa: N818  # read aloud: "raises Unusable"
 
 @dataclass(frozen=True)
 class Checked:
-    """A certificate that passed: what a server needs of it, and until when it is valid, in seconds since 1970.
+    """A certificate that passed: what a server needs of it, and from and until when it is valid, in seconds since 1970.
 
     ``vouched`` says whether this board's own list of authorities leads to it.
     """
 
     context: ssl.SSLContext
+    since: float
     until: float
     vouched: bool
 
@@ -65,6 +66,11 @@ class Certificate:
     def left(self, wall: float) -> float:
         """Return for how many seconds the one in use is still valid; 0 while phones may not be sent here."""
         return max(0.0, self._in_use.until - wall) if self._in_use and self._good else 0.0
+
+    @property
+    def lifetime(self) -> float:
+        """For how many seconds the one in use was made; 0 without one."""
+        return self._in_use.until - self._in_use.since if self._in_use else 0.0
 
     def look(self, wall: float, monotonic: float) -> bool:
         """Take up what changed; return whether phones may be sent here now. ``wall`` is in seconds since 1970."""
@@ -133,7 +139,8 @@ def check(certificate: Path, key: Path, host: str) -> Checked:
     vouched = _is_vouched(context, host)
     if not vouched and len(chain) == 1 and leaf.get("caIssuers"):
         raise Unusable(f"{certificate} lacks its issuer's certificate; give the full chain, as phones fetch none")
-    return Checked(context, ssl.cert_time_to_seconds(str(leaf["notAfter"])), vouched)
+    since, until = (ssl.cert_time_to_seconds(str(leaf[key])) for key in ("notBefore", "notAfter"))
+    return Checked(context, since, until, vouched)
 
 
 def _server(certificate: Path, key: Path) -> ssl.SSLContext:

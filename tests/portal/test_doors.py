@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import socket
 import threading
 from pathlib import Path
@@ -164,3 +165,30 @@ def test_garbage_is_never_our_fault(ports: Ports, fake: FakeAgent) -> None:
         sent = b"\r\n".join([*lines, b"", body])
         reply = exchange(ports.portal, sent)
         assert reply.split(b" ")[1][:1] in (b"2", b"3", b"4"), (sent, reply[:200])
+
+
+TWO_LENGTHS = (
+    b"POST /join HTTP/1.1\r\nHost: mesh.home\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST /join HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("request_head", TWO_LENGTHS)
+def test_what_follows_a_body_of_two_lengths_is_no_request(request_head: bytes, ports: Ports, fake: FakeAgent) -> None:
+    reply = exchange(ports.portal, request_head + b"GET /health HTTP/1.1\r\nHost: mesh.home\r\n\r\n")
+    assert re.findall(rb"HTTP/1\.[01] (\d+)", reply) == [b"400"]
+    assert fake.asked == []
+
+
+def test_an_answer_to_what_is_no_http_may_do_nothing_and_be_framed_nowhere(ports: Ports) -> None:
+    for port, sent in ((ports.portal, b"nonsense\r\n\r\n"), (ports.captive, PROBES[0]), (ports.portal, BROWSERS)):
+        head = exchange(port, sent.replace(b"Host", b"Connection: close\r\nHost")).partition(b"\r\n\r\n")[0].decode()
+        assert "frame-ancestors 'none'" in head
+        assert "default-src 'none'" in head
+        assert {"X-Content-Type-Options: nosniff", "Cache-Control: no-store"} <= set(head.split("\r\n"))
+
+
+def test_no_name_but_ours_is_led_to_a_language(ports: Ports) -> None:
+    for path in (b"/es", b"/help?lang=es"):
+        head = b"GET " + path + b" HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+        assert exchange(ports.portal, head).startswith(b"HTTP/1.1 421")
