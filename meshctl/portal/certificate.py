@@ -50,7 +50,7 @@ class Certificate:
         self._looked_at = 0.0
         self._said = ""
         self._in_use: Checked | None = None
-        self._good = False
+        self._spoilt = self._good = False
 
     @property
     def context(self) -> ssl.SSLContext | None:
@@ -79,8 +79,8 @@ class Certificate:
             self._say(f"{self._files[0]} or {self._files[1]} is not there or hidden: no page is served over TLS")
         elif stamp != self._seen or monotonic - self._looked_at >= LOOK_AGAIN:
             self._check(stamp, monotonic)
-        self._good = self._in_use is not None and wall < self._in_use.until
-        if self._in_use is not None and not self._good:
+        self._good = self._in_use is not None and not self._spoilt and wall < self._in_use.until
+        if self._in_use is not None and not self._good and not self._spoilt:
             self._say("the certificate has expired: phones are told nothing of it any more")
         return self._good
 
@@ -89,9 +89,12 @@ class Certificate:
         try:
             checked = check(*self._files, self._host)
         except Unusable as fault:
-            kept = " The one before stays in use." if self._in_use else ""
-            self._say(f"the certificate is refused: {fault}.{kept}")
+            # What was good and is the same: its issuer has ended meanwhile, or the clock was wrong.
+            self._spoilt = self._spoilt or stamp == self._taken_up
+            kept = " Phones are told nothing of it." if self._spoilt else " The one before stays in use."
+            self._say(f"the certificate is refused: {fault}.{kept if self._in_use else ''}")
             return
+        self._spoilt = False
         if stamp != self._taken_up or self._in_use is None:
             self._in_use, self._taken_up = checked, stamp
             self._said = ""

@@ -299,6 +299,15 @@ def test_why_it_is_slow_is_said_as_it_is(
     assert words in pages.see(Scene("/slow", state, change=change), LANGUAGES[0]).text
 
 
+def test_what_failed_is_listed_whole_or_said_to_go_on(pages: Pages) -> None:
+    few = replace(WORKS, outages=_OUTAGES[:10])
+    assert (
+        "left out"
+        not in pages.see(Scene("/network", change=lambda fake: setattr(fake, "network", few)), LANGUAGES[0]).text
+    )
+    assert "Older ones are left out." in pages.see(Scene("/network"), LANGUAGES[0]).text
+
+
 def test_numbers_and_times_are_written_as_the_language_writes_them(pages: Pages) -> None:
     said = {one.tag: pages.see(Scene("/share", "household", change=_stepped), one).text for one in LANGUAGES}
     for tag, words in {"en": ("4.1", "in 3 days"), "de": ("4,1", "in 3 Tagen"), "fr": ("4,1", "dans 3 jours")}.items():

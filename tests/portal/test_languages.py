@@ -41,6 +41,10 @@ def test_the_address_wins_over_the_browsers_wish(ask: Ask) -> None:
     assert '<html lang="fr"' in ask("GET", "/fr/", Accept_Language="sw").text
 
 
+def test_the_way_to_the_languages_says_so_to_who_cannot_see_its_sign(ask: Ask) -> None:
+    assert '<a class="say" href="#languages" aria-label="Languages: English">' in ask("GET", "/").text
+
+
 def test_the_choice_stays_over_a_button(ask: Ask, fake: FakeAgent) -> None:
     assert ask("POST", "/ar/join", "").headers["Location"] == "/ar/online"
     assert fake.seen[HERE] == "guest"
@@ -56,7 +60,8 @@ def test_what_is_no_language_is_a_page_that_is_not_here(ask: Ask) -> None:
 @pytest.mark.parametrize(
     ("path", "there"),
     [("/en", "/en/"), ("/help?lang=sw", "/sw/help"), ("/es/help?lang=ar", "/ar/help"), ("/?lang=hi", "/hi/"),
-     ("//evil.example?lang=es", "/es/evil.example")],
+     ("//evil.example?lang=es", "/es/evil.example"), ("/?lang=pt-BR", "/pt/"),
+     ("/pass?p=7KQ2&lang=es", "/es/pass?p=7KQ2"), ("/help?lang=AR&a=%0D%0Ab&lang=x", "/ar/help?a=%0D%0Ab")],
 )  # fmt: skip
 def test_a_language_that_is_named_in_another_way_leads_to_its_address(path: str, there: str, ask: Ask) -> None:
     reply = ask("GET", path)

@@ -95,8 +95,6 @@ class Mesh:
         """Let other nodes in, and reach out to them."""
         self._soon.begin()
         self._server = await self.sessions.listen()
-        if self.lists.is_roll_behind():
-            self.lists.publish_roll()
         self._roster_changed()
         self.membership.adopt(self._now())
         self.way.begin()
@@ -147,7 +145,7 @@ class Mesh:
 
     def opened(self, peer: str, post: Post) -> None:
         """Say everything to a node that is reached anew."""
-        post({"kind": "devices", "records": self.membership.told_of(self._name, self._now())})
+        post({"kind": "devices", "records": self.membership.told(self._now())})
         for message in self.membership.pauses.messages(self._now()):
             post(message)
         for say in self.on_opened:
@@ -234,6 +232,9 @@ class Mesh:
         return self.lists.roster or Roster(0)
 
     def _roster_changed(self) -> None:
+        if self.lists.is_roll_behind():  # also where this node keeps it from now on: others cannot believe the former
+            self.lists.publish_roll()
+            self._spread("roll")
         roster, own = self._roster(), self.lists.own
         others = [one for one in roster.members if one.name != self._name] if own else []
         self.sessions.meet(others)
