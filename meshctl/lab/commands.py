@@ -138,9 +138,11 @@ def certificate(name: str, node: str, change: str, seconds: float | None) -> Non
 
 @lab.command()
 @click.argument("name", required=False)
+@click.option("--name", "called", help="Which lab, as the other commands have it.")
 @click.option("--all", "everything", is_flag=True, help="All labs of yours.")
-def down(name: str | None, everything: bool) -> None:
+def down(name: str | None, called: str | None, everything: bool) -> None:
     """End a lab, and clear what a killed one left."""
+    name = name or called
     wanted = places.places() if everything else [places.place_of(name or "lab")]
     for place in wanted:
         if places.lives(place):
