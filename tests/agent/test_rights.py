@@ -166,6 +166,11 @@ def test_a_note_reaches_the_stewards_and_can_be_changed_and_taken_back(home: Hom
         assert home.code("correct", note=bad) == "bad-note"
 
 
+def test_a_note_may_be_written_in_any_script_with_the_marks_that_its_keyboard_adds(home: Home) -> None:
+    assert "error" not in home.ask("correct", note="\u200fالرقم خطأ\u200f \u20663\u2069, ‍\U0001f3f4\U000e0067\U000e007f")
+    assert home.ask("mine")["mine"]["note"] == "الرقم خطأ 3, ‍\U0001f3f4"
+
+
 def test_a_note_is_forgotten_after_37_days(home: Home) -> None:
     home.ask("correct", note="The 3rd looks wrong.")
     home.later(WAITS["note"] - 1)
