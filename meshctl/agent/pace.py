@@ -20,7 +20,7 @@ _PROOFS = frozenset({"link", "history", "mine", "export", "correct", "erase", "e
 """What checks a pass, for some hundredths of a second in which nobody else is answered."""
 
 _SHOWN_AFTER = frozenset({"correct", "erase", "erase-cancel"})
-"""What the page shows the outcome of, by a `mine` that is counted beforehand: else it would be done, and said to be not."""
+"""What is followed by the `mine` that shows what was done, counted beforehand: else it would be said to be refused."""
 
 _SOON = 15.0
 

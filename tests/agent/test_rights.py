@@ -167,8 +167,9 @@ def test_a_note_reaches_the_stewards_and_can_be_changed_and_taken_back(home: Hom
 
 
 def test_a_note_may_be_written_in_any_script_with_the_marks_that_its_keyboard_adds(home: Home) -> None:
-    assert "error" not in home.ask("correct", note="\u200fالرقم خطأ\u200f \u20663\u2069, ‍\U0001f3f4\U000e0067\U000e007f")
-    assert home.ask("mine")["mine"]["note"] == "الرقم خطأ 3, ‍\U0001f3f4"
+    number, flag = "\u0627\u0644\u0631\u0642\u0645", "\U0001f3f4"
+    assert home.ask("correct", note=f"\u200f{number}\u200f \u20663\u2069, {flag}\U000e0067\U000e007f")["ok"]
+    assert mine(home.ask("mine")).note == f"{number} 3, {flag}"
 
 
 def test_a_note_is_forgotten_after_37_days(home: Home) -> None:
