@@ -179,12 +179,14 @@ class Membership:
             if device is not None:
                 self.addresses.forget(hardware)
                 tolerate(lambda device=device: self._turns.release(device, []))  # type: ignore[misc]
+        if effects.left:
+            self._changed()
         if effects.moved:
             changed = [device for hardware in effects.moved if (device := self._recognise(hardware, now)) is not None]
             tolerate(lambda: self._turns.admit(changed, []))
             self._changed()
         if effects.arrived:
-            self._let_in({hardware: self.addresses.of(hardware, now) for hardware in effects.arrived}, now)
+            self._expect(effects.arrived, now)
 
     def _match_pauses(self) -> None:
         joined = [device.hardware for device in self._members.all()]
@@ -196,6 +198,19 @@ class Membership:
     def _share_pauses(self, now: float) -> None:
         for hardware, pause in self._members.pauses.all().items():
             self.pauses.write(hardware, pause, now)
+
+    def _expect(self, devices: Iterable[str], now: float) -> None:
+        """Let in devices that were here lately and are joined elsewhere, without a claim to them: they may be there.
+
+        Whoever is here is seen here again, and vouched for then.
+        """
+        expected = []
+        for hardware in devices:
+            self.learn_pause(hardware, now)
+            device = self._recognise(hardware, now)
+            expected += [device] if device is not None else []
+        if expected:
+            tolerate(lambda: self._turns.admit(expected, []))
 
     def _let_in(self, sightings: Mapping[str, Iterable[str]], now: float) -> None:
         arrived = self.sighted(sightings, now)
