@@ -18,6 +18,9 @@ from meshctl.wire import Fact
 _UNKNOWN = 60.0
 """Seconds after a start in which it is not known yet whether another box's line works."""
 
+_GREETINGS = 5
+"""How many of babeld's greetings later it has found what ways there are."""
+
 _INTERNET: Missed = ("internet", "")
 
 
@@ -72,9 +75,16 @@ class Outlook:
         line = self._views.line()
         if line is not None:
             return line.uplink
-        early = self._clock.read().monotonic - self._began < _UNKNOWN
+        if self._mesh is None:
+            return None
         # Routes that lead to a gateway whose agent says nothing may well work: nobody knows.
-        return None if early or self._mesh is None or self._mesh.way.gateway is not None else False
+        return None if self._is_early(self._mesh) or self._mesh.way.gateway is not None else False
+
+    def _is_early(self, mesh: Mesh) -> bool:
+        """Whether babeld may still find a way, or a gateway speak, for the first time since the start."""
+        now, lost = self._clock.read().monotonic, mesh.way.lost_since
+        settled = lost is not None and now - lost >= _GREETINGS * self._config.mesh.hello_seconds
+        return now - self._began < _UNKNOWN and not settled
 
     def _missed(self, now: float) -> dict[Missed, float]:
         missed: dict[Missed, float] = {_INTERNET: self._lost_since(now)} if self._works() is False else {}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from meshctl.captivity import OPTIONS
 from meshctl.lab.authority import EVER, Authority
+from meshctl.lab.fault import LabError
 from meshctl.lab.node import Node
 from meshctl.lab.papers import CERTIFICATE, KEY
 from meshctl.lab.supervisor import Supervisor
@@ -32,15 +33,22 @@ class Certificates:
                 self.issue(node.name)
 
     def issue(self, name: str, seconds: float | None = None) -> None:
-        """Give a node's portal a new certificate, at once, that is valid for so long from now."""
-        node = self._nodes[name]
+        """Give a node's portal a new certificate, at once, that is valid for so long from now. Raises `LabError`."""
+        node = self._secure(name)
         ends = EVER if seconds is None else datetime.fromtimestamp(time.time() + seconds, UTC)
         host, owner = str(node.table.portal.get("host", NAME)), node.launcher.privileges.users["portal"]
         self._authority.issue(host, node.etc / CERTIFICATE, node.etc / KEY, ends, owner=owner)
 
     def withdraw(self, name: str) -> None:
-        """Take a node's certificate away."""
-        (self._nodes[name].etc / CERTIFICATE).unlink(missing_ok=True)
+        """Take a node's certificate away. Raises `LabError`."""
+        (self._secure(name).etc / CERTIFICATE).unlink(missing_ok=True)
+
+    def _secure(self, name: str) -> Node:
+        secure = {node.name: node for node in self._nodes.values() if node.table.secure}
+        if name not in secure:
+            remedy = f"use one of {', '.join(secure)}" if secure else "write `secure = true` into its [[node]]"
+            raise LabError(f"no portal of a node {name!r} has a certificate: {remedy}.")
+        return secure[name]
 
     def heed(self, supervisor: Supervisor) -> None:
         """Have dnsmasq read its options again where they changed: meshctl-dhcp.path on a board."""

@@ -20,6 +20,7 @@ LOOK_AGAIN = 60.0
 """Seconds after which files that did not change are checked anew: a clock may have been set, an issuer expired."""
 
 _PEM_LIMIT = 256 * 1024
+_BEGIN = "-----BEGIN CERTIFICATE-----"
 _END = "-----END CERTIFICATE-----"
 
 
@@ -118,10 +119,10 @@ class Certificate:
 def check(certificate: Path, key: Path, host: str) -> Checked:
     """Return what a server needs, for a certificate that phones would accept. Raises `Unusable`."""
     try:
-        text = certificate.read_text(encoding="ascii")
-    except (OSError, ValueError) as fault:
+        text = certificate.read_text(encoding="latin-1")  # what stands beside the PEM may be in any script
+    except OSError as fault:
         raise Unusable(f"{certificate} cannot be read: {fault}") from fault
-    chain = [f"{part.strip()}\n{_END}\n" for part in text[:_PEM_LIMIT].split(_END) if "-----BEGIN CERT" in part]
+    chain = [f"{part[part.index(_BEGIN) :]}{_END}\n" for part in text[:_PEM_LIMIT].split(_END) if _BEGIN in part]
     if not chain:
         raise Unusable(f"{certificate} holds no certificate in PEM")
     context = _server(certificate, key)

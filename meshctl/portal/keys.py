@@ -54,6 +54,11 @@ def again(fault: str) -> str:
     return "" if fault == "open-air" else request.form.get("key", "")[:64]
 
 
+def takes_passes() -> bool:
+    """Whether there is a locked page, where a home's pass opens what is kept of it: else only a steward's code does."""
+    return request.is_secure or bool(secure_portal())
+
+
 def safe_address(page: str) -> str:
     """Return where a page is over https; empty where it is that already, or there is no certificate."""
     if request.is_secure:

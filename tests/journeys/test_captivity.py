@@ -170,7 +170,7 @@ def test_a_new_certificate_is_taken_up_and_a_spent_or_missing_one_is_told_to_nob
     pid = portal_pid(door)
     show = ("curl", "-sS", "-o", "/dev/null", "-w", "%{certs}", "--cacert", "/etc/ssl/certs/ca-certificates.crt", API)
     before = door.run("e-1", *show, check=True)
-    door.lab.ask("certificate", node="elm", change="issue", seconds=20)
+    door.lab.issue_certificate("elm", 20)
     door.until(lambda: door.run("e-1", *show, check=True) != before, 15)
     assert by_dhcp4(door, "e-1") == API
     until_told(door, "")
@@ -178,9 +178,9 @@ def test_a_new_certificate_is_taken_up_and_a_spent_or_missing_one_is_told_to_nob
     assert door.run("e-1", "curl", "-sS", "-m", "5", API)[0] == 60
     assert door.fetch("e-1", f"http://{NAME}/captive", "-H", "Accept: application/captive+json").startswith("302")
 
-    door.lab.ask("certificate", node="elm", change="issue")
+    door.lab.issue_certificate("elm")
     until_told(door, API)
-    door.lab.ask("certificate", node="elm", change="withdraw")
+    door.lab.withdraw_certificate("elm")
     until_told(door, "")
     assert uris(door, "e-1", 0.8) == ("", "", [])
     assert portal_pid(door) == pid

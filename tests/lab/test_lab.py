@@ -192,6 +192,8 @@ def test_the_control_socket_refuses_nonsense_and_lives(lab: Lab) -> None:
         lab.ask("dance")
     with pytest.raises(LabError):
         lab.kill("elm", "nothing")
+    with pytest.raises(LabError, match="no portal of a node 'elm' has a certificate: write `secure = true`"):
+        lab.issue_certificate("elm")
     assert lab.ask("status")["ready"]
 
 

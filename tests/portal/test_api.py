@@ -162,7 +162,9 @@ def test_a_device_of_another_box_is_told_no_state_at_all(get: Get, fake: FakeAge
 
 def test_without_an_agent_there_is_no_answer_that_could_be_false(get: Get, fake: FakeAgent) -> None:
     fake.stop()
-    assert get().status_code == 503
+    reply = get()
+    assert reply.status_code == 503
+    assert (reply.headers["Vary"], reply.headers["Cache-Control"]) == ("Accept", "private, no-store")
 
 
 def test_where_no_button_is_asked_for_whoever_comes_is_let_in(portal: Config, fake: FakeAgent) -> None:

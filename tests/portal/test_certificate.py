@@ -70,7 +70,7 @@ BAD: list[tuple[Callable[[Authority, Path, Path], None], str]] = [
     (not_yet_valid, "not yet valid"),
     (alone, "give the full chain"),
     (torn_chain, "unable to get"),
-    (garbage, "cannot be read"),
+    (garbage, "holds no certificate"),
     (locked, "not in PEM, or wants a password"),
 ]
 
@@ -157,6 +157,12 @@ def test_a_leaf_signed_by_a_root_of_the_communitys_own_needs_no_more(
 ) -> None:
     files[0].write_text(authority.leaf())
     assert not check(*files, NAME).vouched
+
+
+def test_words_beside_the_certificates_may_be_in_any_script(authority: Authority, files: tuple[Path, Path]) -> None:
+    marked = files[0].read_text().replace("-----BEGIN", "Subject: O=Škoda, नेटवर्क\n-----BEGIN")
+    files[0].write_text(marked, encoding="utf-8")
+    check(*files, NAME)
 
 
 def test_one_that_was_refused_is_in_use_once_the_clock_is_in_its_span(

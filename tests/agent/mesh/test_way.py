@@ -146,6 +146,14 @@ def test_without_babeld_gateways_are_believed_and_silence_is_not(oak: Node) -> N
     assert oak.internet() is False
 
 
+def test_a_node_that_starts_beside_a_dead_gateway_says_so_once_babeld_would_have_found_another(oak: Node) -> None:
+    oak.later(-90)
+    oak.look(around=NOWHERE)
+    assert oak.internet() is None
+    oak.later(5 * oak.config.mesh.hello_seconds)
+    assert oak.internet() is False
+
+
 def test_a_way_that_nobody_can_name_is_a_way(oak: Node) -> None:
     oak.say("elm")
     oak.look(around=Surroundings(leads_out=True))
