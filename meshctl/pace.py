@@ -22,12 +22,12 @@ class Pace:
         self._allowance = allowance
         self._whole: dict[str, float] = {}
 
-    def wait(self, key: str, now: float) -> float:
-        """Take one; return 0, or take none and return the seconds until there is one."""
+    def wait(self, key: str, now: float, amount: int = 1) -> float:
+        """Take so many; return 0, or take none and return the seconds until there are as many."""
         most, seconds = self._allowance.most, self._allowance.seconds
         if len(self._whole) >= _MOST_KEYS:
             self._whole = {one: at for one, at in self._whole.items() if at > now}
-        after = max(self._whole.get(key, now), now) + seconds
+        after = max(self._whole.get(key, now), now) + amount * seconds
         if after - now > most * seconds:
             return after - now - most * seconds
         self._whole[key] = after

@@ -18,11 +18,6 @@ SETTINGS = {
     "seed": 5,
     "generation": {"max-examples": 25, "database": "none", "deterministic": True},
     "phases": {"stateful": {"enabled": False}},
-    # What is well-formed may be refused all the same: nobody can make up a home's pass, or a node's signature.
-    "checks": {
-        "positive_data_acceptance": {"enabled": False},
-        "negative_data_rejection": {"expected-statuses": ["400", "403", "404", "405", "413", "415", "422", "429"]},
-    },
 }
 """For each operation 25 requests that are made up; one for each bound of each keyword of the description besides."""
 

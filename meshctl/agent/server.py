@@ -9,6 +9,7 @@ import os
 import pwd
 import socket
 import struct
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,11 @@ log = logging.getLogger(__name__)
 
 _CREDENTIALS = struct.Struct("3i")
 _MOST_CONNECTIONS = 256
+"""Connections of all that have verbs of their own."""
+
+_MOST_OF_STRANGERS = 16
+"""The same of all others on this board, apart: none of them may keep the portal waiting."""
+
 _LINE = 64 * 1024
 """Bytes of one request; replies may be longer."""
 
@@ -56,7 +62,7 @@ class Server:
         self._verbs, self._callers, self._after, self._paces = verbs, callers, after, paces
         self._waiting: list[tuple[dict[str, Any], asyncio.Future[dict[str, Any]]]] = []
         self._sighted: dict[str, set[str]] = {}
-        self._open = 0
+        self._open: Counter[bool] = Counter()  # by whether the caller is known
 
     async def serve(self, listener: socket.socket) -> asyncio.Server:
         """Begin to answer on a listening unix socket."""
@@ -65,9 +71,10 @@ class Server:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("socket")
         _, uid, _ = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-        self._open += 1
+        known = uid in self._callers
+        self._open[known] += 1
         try:
-            if self._open > _MOST_CONNECTIONS:
+            if self._open[known] > (_MOST_CONNECTIONS if known else _MOST_OF_STRANGERS):
                 writer.write(encode_line(failure("busy", "Too many connections at once. Try again.")))
                 await writer.drain()
                 return
@@ -75,7 +82,7 @@ class Server:
         except (ConnectionError, asyncio.IncompleteReadError):
             log.debug("a caller went away in the middle of a line")
         finally:
-            self._open -= 1
+            self._open[known] -= 1
             writer.close()
 
     async def _converse(self, caller: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

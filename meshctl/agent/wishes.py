@@ -8,6 +8,7 @@ has power: an erase waits 24 h, however often the power fails.
 from __future__ import annotations
 
 import sqlite3
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -26,6 +27,8 @@ LONGEST_NOTE = 200
 
 SETTLE = 600.0
 """Seconds that a wish heard from another node has at least: time to hear that it was taken back."""
+
+_JOINERS = "\u200c\u200d"
 
 LAST_VERSION = 1_000_000
 
@@ -138,8 +141,11 @@ class Wishes:
 
 def checked_note(given: object) -> str:
     """Return a note without spaces around it, empty to take it back. Raises `WishError`."""
-    note = " ".join(given.split()) if isinstance(given, str) else ""
-    if len(note) > LONGEST_NOTE or not all(letter.isprintable() or letter in "\u200c\u200d" for letter in note):
+    written = given if isinstance(given, str) else ""
+    # Marks that keyboards of right-to-left scripts and emoji add: nobody sees them, and they confuse a terminal.
+    seen = (letter for letter in written if letter in _JOINERS or unicodedata.category(letter) != "Cf")
+    note = " ".join("".join(seen).split())
+    if len(note) > LONGEST_NOTE or not all(letter.isprintable() or letter in _JOINERS for letter in note):
         raise WishError(f"note: it has at most {LONGEST_NOTE} printable characters. Write what is wrong, in short.")
     return note
 

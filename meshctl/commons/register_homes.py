@@ -5,7 +5,7 @@ from __future__ import annotations
 from meshctl.commons.register_shape import N_, Entry, of
 
 _NOBODY = N_("Nobody. Only the programs use it.")
-_YOU_AND_STEWARDS = N_("You, with your pass. And the people who look after the network.")
+_YOU_AND_STEWARDS = N_("You, with your pass or a code. And the people who look after the network.")
 
 DEVICE: tuple[Entry, ...] = (
     Entry(

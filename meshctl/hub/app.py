@@ -67,7 +67,7 @@ def _serve_health(app: Flask, store: Store) -> None:
 def _answer_faults(app: Flask, tally: Tally) -> None:
     @app.errorhandler(WireError)
     def not_a_batch(fault: WireError) -> tuple[Response, int]:
-        return _error(fault.code, str(fault)), 413 if fault.code == "too-long" else 400
+        return _error(fault.code, str(fault)), 400
 
     @app.errorhandler(TooFastError)
     def too_fast(fault: TooFastError) -> tuple[Response, int, dict[str, str]]:

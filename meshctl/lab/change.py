@@ -81,3 +81,11 @@ class Changeable(ABC):
         self.ask("roam", moves=list(moves.items()))
         if wait:
             self.wait_ready()
+
+    def issue_certificate(self, node: str, seconds: float | None = None) -> None:
+        """Give the portal of a `secure` node a new certificate, valid for so long or for ever."""
+        self.ask("certificate", node=node, change="issue", seconds=seconds)
+
+    def withdraw_certificate(self, node: str) -> None:
+        """Take the certificate of a `secure` node's portal away."""
+        self.ask("certificate", node=node, change="withdraw")

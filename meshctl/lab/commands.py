@@ -121,10 +121,28 @@ def roam(name: str, phone: str, node: str) -> None:
 
 
 @lab.command()
+@_NAME
+@click.argument("node")
+@click.argument("change", type=click.Choice(["issue", "withdraw"]))
+@click.option("--seconds", type=click.FloatRange(1), help="For how long the new one is valid; for ever unless told.")
+def certificate(name: str, node: str, change: str, seconds: float | None) -> None:
+    """Give the portal of a `secure` NODE a new certificate, or take its certificate away."""
+    if seconds is not None and change != "issue":
+        raise click.UsageError("Only a new certificate has an end: `meshctl lab certificate NODE issue --seconds 30`.")
+    found = find_lab(name)
+    if change == "issue":
+        found.issue_certificate(node, seconds)
+    else:
+        found.withdraw_certificate(node)
+
+
+@lab.command()
 @click.argument("name", required=False)
+@click.option("--name", "called", help="Which lab, as the other commands have it.")
 @click.option("--all", "everything", is_flag=True, help="All labs of yours.")
-def down(name: str | None, everything: bool) -> None:
+def down(name: str | None, called: str | None, everything: bool) -> None:
     """End a lab, and clear what a killed one left."""
+    name = name or called
     wanted = places.places() if everything else [places.place_of(name or "lab")]
     for place in wanted:
         if places.lives(place):

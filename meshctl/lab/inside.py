@@ -222,7 +222,8 @@ class Lab:
         if request["change"] == "withdraw":
             certificates.withdraw(node)
         else:
-            certificates.issue(node, float(request["seconds"]) if "seconds" in request else None)
+            seconds = request.get("seconds")
+            certificates.issue(node, None if seconds is None else float(seconds))
         return {"ok": True}
 
     def _roam(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def captive() -> Response:
     """Answer clients of the API about themselves; lead everybody else to the pages (RFC 8910, 2)."""
     if not (request.is_secure and wants_api()):
         # Over plain http there is no API: whoever is in between could say anything.
-        return _varying(redirect(_portal_address(), 302))
+        return redirect(_portal_address(), 302)
     try:
         view = admitted(agent().device(client_address()))
     except Refused as fault:
@@ -37,9 +37,17 @@ def captive() -> Response:
             raise
         # This box lets that device neither in nor out; whether another holds it back is not known here.
         text = "This is not the box that your device is connected to. Ask that one.\n"
-        return _varying(Response(text, 404, mimetype="text/plain"))
+        return Response(text, 404, mimetype="text/plain")
     text = json.dumps(state(view, _portal_address()), separators=(",", ":"))
-    return _varying(Response(f"{text}\n", mimetype=KIND))
+    return Response(f"{text}\n", mimetype=KIND)
+
+
+@pages.after_request
+def vary(response: Response) -> Response:
+    """Have no answer kept for others, faults included: another device's differs (RFC 8908, 4)."""
+    response.headers["Vary"] = "Accept"
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 def state(view: DeviceView, portal: str) -> dict[str, object]:
@@ -85,9 +93,3 @@ def _portal_address() -> str:
 def _settings() -> Portal:
     portal: Portal = current_app.extensions["meshctl"][1]
     return portal
-
-
-def _varying(response: Response) -> Response:
-    response.headers["Vary"] = "Accept"
-    response.headers["Cache-Control"] = "private, no-store"  # RFC 8908, 4: another device's answer differs
-    return response

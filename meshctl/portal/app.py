@@ -18,7 +18,7 @@ from meshctl.portal.agent_client import AgentAway, AgentClient, Refused
 from meshctl.portal.captive import join_address
 from meshctl.portal.certificate import Certificate
 from meshctl.portal.figures import ahead, exact, lasting, number, past, rate, volume
-from meshctl.portal.languages import bare, speak
+from meshctl.portal.languages import bare, lead, speak
 from meshctl.portal.news import UNKNOWN
 from meshctl.portal.often import refuse_often
 from meshctl.portal.origin import refuse_foreign
@@ -54,6 +54,7 @@ def create_portal(agent: AgentClient, config: Config, certificate: Certificate |
     app.before_request(refuse_often())
     app.before_request(_refuse_large)
     app.before_request(refuse_foreign)
+    app.before_request(lead)
     app.after_request(add_headers)
     app.register_blueprint(join.pages)
     app.register_blueprint(me.pages)
@@ -131,7 +132,7 @@ def _refused(fault: Refused) -> tuple[str, int, dict[str, str]]:
 def _http_fault(fault: HTTPException) -> Response:
     code = fault.code or 500
     if code == 500:
-        logging.getLogger("meshctl.portal").error("a page failed: %s", request.path, exc_info=fault)
+        logging.getLogger("meshctl.portal").error("a page failed: %r", request.path, exc_info=fault)
     response = Response(render_template("fault.html", fault=str(code)), status=code, mimetype="text/html")
     retry = getattr(fault, "retry_after", None)
     if retry:

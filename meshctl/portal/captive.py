@@ -44,7 +44,12 @@ class Captive:
         self._splash = config.portal.splash
         address = join_address(config)
         where = escape(address)
-        fixed = (("Cache-Control", "no-store"), ("Content-Type", "text/html; charset=utf-8"))
+        fixed = (
+            ("Cache-Control", "no-store"),
+            ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("Content-Type", "text/html; charset=utf-8"),
+            ("X-Content-Type-Options", "nosniff"),
+        )
         link = f'<p><a href="{where}">{where}</a></p>\n'
         self._join = Answer(
             "302 Found", (("Location", address), *fixed), f"<!doctype html><title>Join</title>{link}".encode()

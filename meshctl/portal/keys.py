@@ -11,20 +11,21 @@ from typing import Any
 from flask import request
 
 from meshctl.portal.api import secure_portal
-from meshctl.portal.languages import chosen
+from meshctl.portal.languages import spoken_there
 from meshctl.portal.passes import read_code, read_pass
 
 STATUS = {
     "unreadable": 422,
-    "open-air": 422,
-    "wrong-pass": 422,
-    "wrong-code": 422,
-    "needs-https": 422,
+    "open-air": 403,
+    "wrong-pass": 403,
+    "wrong-code": 403,
+    "needs-https": 403,
     "bad-note": 422,
     "not-sure": 422,
     "too-many-tries": 429,
 }
-"""The HTTP status of a page that says what was wrong with a key, or with what came with it."""
+"""The HTTP status of a page that says what was wrong with a key, or with what came with it: a key that can be read and
+opens nothing is no bad request (RFC 9110, 15.5.4)."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,14 @@ def again(fault: str) -> str:
     return "" if fault == "open-air" else request.form.get("key", "")[:64]
 
 
+def takes_passes() -> bool:
+    """Whether there is a locked page, where a home's pass opens what is kept of it: else only a steward's code does."""
+    return request.is_secure or bool(secure_portal())
+
+
 def safe_address(page: str) -> str:
     """Return where a page is over https; empty where it is that already, or there is no certificate."""
     if request.is_secure:
         return ""
-    root, language = secure_portal(), chosen()
-    if not root:
-        return ""
-    return f"{root}{language}/{page}" if language else f"{root}{page}"
+    root = secure_portal()
+    return spoken_there(root) + page if root else ""

@@ -7,6 +7,7 @@ from flask import Blueprint, render_template
 from meshctl.commons.dataregister import sections
 from meshctl.portal.agent_client import Refused
 from meshctl.portal.join import agent, client_address, line_now
+from meshctl.portal.keys import takes_passes
 from meshctl.portal.news import News, told
 from meshctl.wire import DeviceView
 
@@ -37,7 +38,7 @@ def scams() -> str:
 @pages.get("/rights")
 def rights() -> str:
     """What everybody may count on here."""
-    return render_template("rights.html")
+    return render_template("rights.html", locked=takes_passes())
 
 
 @pages.get("/keep", defaults={"part": "device"})
@@ -62,6 +63,7 @@ def network() -> str:
         boxes=boxes[:BOXES_SHOWN],
         more=len(boxes[BOXES_SHOWN:]),
         outages=view.outages[:OUTAGES_SHOWN],
+        left_out=len(view.outages) > OUTAGES_SHOWN,
     )
 
 

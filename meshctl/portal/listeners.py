@@ -19,6 +19,7 @@ from waitress.adjustments import Adjustments
 from waitress.task import ErrorTask, Task, ThreadedTaskDispatcher
 
 from meshctl.portal.captive import Captive
+from meshctl.portal.parsing import StrictRequest
 from meshctl.portal.patience import PatientChannel, PatientDoor
 
 WORKERS = 64
@@ -44,6 +45,15 @@ _PLAIN = (
     b"<title>That did not work</title><h1>That did not work</h1>"
     b'<p>This page could not read what was sent. <a href="/">Start again</a></p>\n'
 )
+
+_SHUT = (
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Referrer-Policy", "same-origin"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+)
+"""What says that nothing may be kept of an answer, and that it may do nothing."""
 
 
 class OneAnswer(Task):  # type: ignore[misc]  # waitress ships no types
@@ -83,8 +93,7 @@ class PlainRefusal(ErrorTask):  # type: ignore[misc]
         """Send the refusal and close."""
         fault = self.request.error
         self.status = f"{fault.code} {fault.reason}"
-        self.response_headers += [("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")]
-        self.response_headers.append(("Content-Security-Policy", "default-src 'none'"))
+        self.response_headers += [("Content-Type", "text/html; charset=utf-8"), *_SHUT]
         self.set_close_on_finish()
         self.content_length = len(_PLAIN)
         self.write(_PLAIN)
@@ -93,6 +102,7 @@ class PlainRefusal(ErrorTask):  # type: ignore[misc]
 class Channel(PatientChannel):
     """One connection of a neighbour."""
 
+    parser_class = StrictRequest
     error_task_class = PlainRefusal
 
 

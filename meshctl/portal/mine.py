@@ -14,7 +14,7 @@ from meshctl.portal.agent_client import Refused
 from meshctl.portal.days import rows_of, together
 from meshctl.portal.figures import date_name
 from meshctl.portal.join import agent, client_address
-from meshctl.portal.keys import STATUS, Key, again, safe_address, typed
+from meshctl.portal.keys import STATUS, Key, again, safe_address, takes_passes, typed
 
 pages = Blueprint("mine", __name__)
 
@@ -90,14 +90,14 @@ def keep() -> Page:
 @pages.get("/forget")
 def forget_form() -> str:
     """Ways to be forgotten: this device, and a home."""
-    return render_template("forget.html", done=False)
+    return render_template("forget.html", done=False, locked=takes_passes())
 
 
 @pages.post("/forget")
 def forget() -> str:
     """This device is a visitor again, everywhere, and nobody remembers it."""
     agent().forget(client_address())
-    return render_template("forget.html", done=True)
+    return render_template("forget.html", done=True, locked=takes_passes())
 
 
 def _do(verb: str, said: str, **words: object) -> Page:

@@ -67,6 +67,26 @@ def test_passes_are_proved_only_so_often_even_where_they_are_right(agent: SmallA
         assert "too-fast" not in codes[:-1]
 
 
+def test_what_was_done_is_never_said_to_be_refused_since_its_page_came_too_often(agent: SmallAgent) -> None:
+    key = {"pass": "7KQ2-M9XD-0TTR-1V5Z", "secure": True}
+    with AgentClient(agent.config.socket) as client:
+
+        def code(*words: str) -> str:
+            with pytest.raises(Refused) as refusal:
+                client.change_home(words[0], AT, key) if words else client.mine(AT, key)
+            return refusal.value.code
+
+        assert code() != "too-fast"
+        for number in range(PROOFS.most // 2 + 1):
+            agent.clock.now = replace(NOW, monotonic=NOW.monotonic + number)
+            done = code("erase")
+            if done == "too-fast":
+                break
+            assert code() != "too-fast"
+        assert done == "too-fast"
+        assert code("erase") == "too-fast"
+
+
 def test_a_steward_waits_for_nothing(agent: SmallAgent) -> None:
     agent.callers[os.getuid()] = "operator"
     with AgentClient(agent.config.socket) as client:

@@ -47,6 +47,12 @@ def test_nothing_is_told_before_the_portal_says_that_it_may(config: Config, cloc
     assert told(config) is None
 
 
+@pytest.mark.parametrize("left", [float("inf"), float("nan"), "1", [1]])
+def test_seconds_that_are_no_number_are_not_reported(left: object, config: Config, clock: HandClock) -> None:
+    made = Provisioning(config, clock)
+    assert made.tell({"usable": True, "left": left})["error"]["code"] == "bad-request"
+
+
 def test_a_portal_that_fell_silent_is_believed_for_a_while(config: Config, clock: HandClock) -> None:
     made = Provisioning(config, clock)
     made.tell({"usable": True})
@@ -114,6 +120,19 @@ def test_a_report_says_how_the_certificate_is(config: Config, clock: HandClock) 
     assert made.fact() == Fact(False, 3.0, "days left", "It ends in 3 days and was not renewed.")
     made.tell({"usable": False, "left": 0.0})
     assert "Phones cannot use it" in made.fact().error
+
+
+def test_a_certificate_that_lives_for_days_is_no_trouble_until_its_last_quarter(
+    config: Config, clock: HandClock
+) -> None:
+    day, made = 86400.0, Provisioning(config, clock)
+    made.tell({"usable": True, "left": 2 * day, "lifetime": 6 * day})
+    assert made.fact() == Fact(True, 2.0, "days left")
+    made.tell({"usable": True, "left": 1.4 * day, "lifetime": 6 * day})
+    assert made.fact() == Fact(False, 1.4, "days left", "It ends in 34 hours and was not renewed.")
+    made.tell({"usable": True, "left": 6.9 * day, "lifetime": 365 * day})
+    assert not made.fact().ok, "a long life changes nothing"
+    assert made.tell({"usable": True, "left": day, "lifetime": "week"})["error"]["code"] == "bad-request"
 
 
 def test_a_node_without_a_certificate_has_no_such_fact(config: Config, clock: HandClock) -> None:

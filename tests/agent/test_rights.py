@@ -166,6 +166,12 @@ def test_a_note_reaches_the_stewards_and_can_be_changed_and_taken_back(home: Hom
         assert home.code("correct", note=bad) == "bad-note"
 
 
+def test_a_note_may_be_written_in_any_script_with_the_marks_that_its_keyboard_adds(home: Home) -> None:
+    number, flag = "\u0627\u0644\u0631\u0642\u0645", "\U0001f3f4"
+    assert home.ask("correct", note=f"\u200f{number}\u200f \u20663\u2069, {flag}\U000e0067\U000e007f")["ok"]
+    assert mine(home.ask("mine")).note == f"{number} 3, {flag}"
+
+
 def test_a_note_is_forgotten_after_37_days(home: Home) -> None:
     home.ask("correct", note="The 3rd looks wrong.")
     home.later(WAITS["note"] - 1)

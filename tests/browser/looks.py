@@ -44,6 +44,9 @@ _FRAME = """() => ({
   cookie: document.cookie,
 })"""
 
+_SPACES = """() => document.styleSheets[0].insertRule(
+  '* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }')"""
+
 _FOCUS = """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), summary')].filter(e => {
   if (!e.checkVisibility()) return false
   e.focus()
@@ -71,6 +74,13 @@ def narrow(page: Page) -> list[str]:
     found += _misfits(page, "640 px at 200 %", sizes=False)
     page.evaluate("document.documentElement.style.zoom = ''")
     return found
+
+
+def spaced(page: Page) -> list[str]:
+    """What no longer fits on the narrowest screen with the space between letters and words that 1.4.12 asks for."""
+    page.set_viewport_size({"width": NARROW, "height": 640})
+    page.evaluate(_SPACES)
+    return _misfits(page, "with spaces", sizes=False)
 
 
 def _misfits(page: Page, where: str, *, sizes: bool = True) -> list[str]:

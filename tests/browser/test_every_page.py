@@ -23,6 +23,8 @@ EACH = {(scene.path, scene.status, scene.form): at for at, scene in reversed(lis
 READ_ALOUD = {"en": set(range(len(SCENES))), "ar": set(EACH.values())}
 """Which scenes axe looks at: in English all, in Arabic, which is written from the right, each page once."""
 
+LONGEST_WORDS = "de"
+
 
 class Screen:
     """A browser's page that shows what it is given, and notes what it asks for besides."""
@@ -76,6 +78,8 @@ def test_every_page_suits_everybody(screen: Screen, pages: Pages, language: Lang
         if at in READ_ALOUD.get(language.tag, ()):
             faults += looks.violations(screen.page)
             faults += looks.unseen_focus(screen.page)
+        if language.tag == LONGEST_WORDS:
+            faults += looks.spaced(screen.page)
         wrong += [f"{scene.state} {scene.path} {scene.status}: {fault}" for fault in faults]
     assert not wrong, "\n".join(wrong)
 
@@ -106,6 +110,9 @@ a:focus{outline:none} p{color:#999;width:400px} @media(prefers-color-scheme:dark
 <img src="//far.example/x">
 </main>"""
 
+FITS_TIGHTLY = """<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>x</title>
+<style>body{margin:0;font:20px monospace}</style><p>aaaaaaaaaaaaaaaaaaaaaaa"""
+
 
 def test_what_is_wrong_is_found(screen: Screen) -> None:
     screen.give(FAULTY.encode(), 200, {"Content-Type": "text/html"})
@@ -117,3 +124,7 @@ def test_what_is_wrong_is_found(screen: Screen) -> None:
     for rule in ("light: color-contrast: p", "light: image-alt", "dark: color-contrast: i"):
         assert rule in axe
     assert len(looks.unseen_focus(screen.page)) == 1
+    screen.give(FITS_TIGHTLY.encode(), 200, {"Content-Type": "text/html"})
+    screen.see("/")
+    assert looks.narrow(screen.page) == []
+    assert len(looks.spaced(screen.page)) == 1

@@ -192,9 +192,9 @@ def test_a_batch_has_a_size(client: FlaskClient, elm: Board) -> None:
     assert post(client, b" " * (BODY_LIMIT + 1))[0] == 413
     many = encode_batch([Envelope("elm", b"{}", b"")] * (BATCH_LIMIT + 1))
     assert post(client, many) == (
-        413, {"error": {"code": "too-long", "message": f"a batch has at most {BATCH_LIMIT} reports"}},
+        400, {"error": {"code": "too-long", "message": f"a batch has at most {BATCH_LIMIT} reports"}},
     )  # fmt: skip
-    assert post(client, encode_batch([elm.sign_bytes(b" " * 270_000)]))[0] == 413
+    assert post(client, encode_batch([elm.sign_bytes(b" " * 270_000)]))[0] == 400
 
 
 def test_only_json_is_taken(client: FlaskClient, elm: Board) -> None:

@@ -69,7 +69,7 @@ def test_a_killed_lab_leaves_no_process_and_down_clears_the_rest(small: Path) ->
     wait_until(lambda: not processes_in(space))
     assert not places.lives(lab.place)
     assert lab.place.folder.exists()
-    argv = [sys.executable, "-m", "meshctl", "lab", "down", lab.name]
+    argv = [sys.executable, "-m", "meshctl", "lab", "down", "--name", lab.name]
     assert "cleared what it left" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     assert not lab.place.folder.exists()
     lab.down()

@@ -162,7 +162,9 @@ def test_a_device_of_another_box_is_told_no_state_at_all(get: Get, fake: FakeAge
 
 def test_without_an_agent_there_is_no_answer_that_could_be_false(get: Get, fake: FakeAgent) -> None:
     fake.stop()
-    assert get().status_code == 503
+    reply = get()
+    assert reply.status_code == 503
+    assert (reply.headers["Vary"], reply.headers["Cache-Control"]) == ("Accept", "private, no-store")
 
 
 def test_where_no_button_is_asked_for_whoever_comes_is_let_in(portal: Config, fake: FakeAgent) -> None:
@@ -170,9 +172,12 @@ def test_where_no_button_is_asked_for_whoever_comes_is_let_in(portal: Config, fa
     open_house = replace(portal, portal=replace(portal.portal, splash=False))
     with AgentClient(portal.socket) as agent:
         get = asking(client_of(open_house, agent))
-        assert json.loads(get().get_data(as_text=True))["captive"] is False
+        said = json.loads(get().get_data(as_text=True))
+        assert (said["captive"], "seconds-remaining" in said) == (False, False)  # who stays is let in anew
         fake.seen[HERE] = "visitor"
-        assert "You are online" in get(path="/").get_data(as_text=True)
+        for path in ("/", "/online", "/share"):
+            page = get(path=path)
+            assert (page.status_code, "Time left" in page.get_data(as_text=True)) == (200, False), path
         fake.seen[HERE], fake.pause = "visitor", PauseView("Too loud", 600.0)
         assert json.loads(get().get_data(as_text=True))["captive"] is True
 

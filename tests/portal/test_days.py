@@ -71,14 +71,14 @@ def test_what_opens_nothing_is_refused_as_when_linking(ask: Ask) -> None:
     )
     for _ in range(TRIES):
         reply = ask("POST", "/home", "key=0000-0000")
-        assert (reply.status, "This code does not work" in reply.text) == (422, True)
+        assert (reply.status, "This code does not work" in reply.text) == (403, True)
         check_page(reply)
     assert ask("POST", "/home", ASKED).status == 429
 
 
 def test_a_pass_typed_in_the_open_goes_no_further_and_is_not_shown_again(ask: Ask, fake: FakeAgent) -> None:
     reply = ask("POST", "/home", f"key={GOOD_PASS}")
-    assert (reply.status, "do not type your pass here" in reply.text, GOOD_PASS in reply.text) == (422, True, False)
+    assert (reply.status, "do not type your pass here" in reply.text, GOOD_PASS in reply.text) == (403, True, False)
     assert not any(request["verb"] == "history" for request in fake.asked)
     check_page(reply)
 
@@ -93,6 +93,13 @@ def test_a_box_without_a_line_says_where_the_days_are(ask: Ask, fake: FakeAgent)
     assert not any(request["verb"] == "history" for request in fake.asked)
     fake.others = ()
     check_page(ask("GET", "/home"))
+
+
+def test_many_other_lines_are_on_the_page_that_has_room_for_them(ask: Ask, fake: FakeAgent) -> None:
+    fake.others = tuple(f"10.44.{n}.1" for n in range(4, 100, 4))
+    shown = re.findall(r'href="(http:[^"]*)"', ask("POST", "/home", ASKED).text)
+    assert shown == [f"http://{address}/home" for address in fake.others[:2]]
+    assert re.findall(r'href="(http:[^"]*)"', ask("GET", "/home").text) == [f"http://{a}/home" for a in fake.others]
 
 
 @pytest.mark.parametrize(

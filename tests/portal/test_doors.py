@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
 import socket
+import threading
+from pathlib import Path
 
 import pytest
 
+from meshctl.config import Config
+from meshctl.portal.captive import create_captive
+from meshctl.portal.listeners import Listeners
 from meshctl.portal.patience import PER_CLIENT
 from tests.portal.conftest import HERE, Ask, Ports
 from tests.portal.fake_agent import FakeAgent
@@ -106,6 +112,21 @@ def test_one_client_gets_a_bounded_number_of_connections(ports: Ports) -> None:
             one.close()
 
 
+def test_a_boards_service_manager_allows_every_thread(config: Config) -> None:
+    unit = Path(__file__).parents[2] / "ansible" / "roles" / "node" / "files" / "meshctl-portal.service"
+    allowed = int(unit.read_text(encoding="utf-8").partition("\nTasksMax=")[2].partition("\n")[0])
+    before = threading.active_count()
+    with socket.socket() as portal, socket.socket() as captive:
+        for one in (portal, captive):
+            one.bind((HERE, 0))
+            one.listen()
+        listeners = Listeners(None, create_captive(config), [portal], [captive])
+        used = threading.active_count() - before
+        listeners.stop()
+        listeners.run()
+    assert used + 2 <= allowed  # and the loop, and the pulse
+
+
 @pytest.mark.parametrize("length", [4097, 10_000, 1_000_000])
 def test_a_form_that_is_too_large_is_refused_in_plain_words(length: int, ask: Ask, ports: Ports) -> None:
     head = f"POST /pass HTTP/1.1\r\nHost: mesh.home\r\nConnection: close\r\nContent-Length: {length}\r\n"
@@ -144,3 +165,30 @@ def test_garbage_is_never_our_fault(ports: Ports, fake: FakeAgent) -> None:
         sent = b"\r\n".join([*lines, b"", body])
         reply = exchange(ports.portal, sent)
         assert reply.split(b" ")[1][:1] in (b"2", b"3", b"4"), (sent, reply[:200])
+
+
+TWO_LENGTHS = (
+    b"POST /join HTTP/1.1\r\nHost: mesh.home\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST /join HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("request_head", TWO_LENGTHS)
+def test_what_follows_a_body_of_two_lengths_is_no_request(request_head: bytes, ports: Ports, fake: FakeAgent) -> None:
+    reply = exchange(ports.portal, request_head + b"GET /health HTTP/1.1\r\nHost: mesh.home\r\n\r\n")
+    assert re.findall(rb"HTTP/1\.[01] (\d+)", reply) == [b"400"]
+    assert fake.asked == []
+
+
+def test_an_answer_to_what_is_no_http_may_do_nothing_and_be_framed_nowhere(ports: Ports) -> None:
+    for port, sent in ((ports.portal, b"nonsense\r\n\r\n"), (ports.captive, PROBES[0]), (ports.portal, BROWSERS)):
+        head = exchange(port, sent.replace(b"Host", b"Connection: close\r\nHost")).partition(b"\r\n\r\n")[0].decode()
+        assert "frame-ancestors 'none'" in head
+        assert "default-src 'none'" in head
+        assert {"X-Content-Type-Options: nosniff", "Cache-Control: no-store"} <= set(head.split("\r\n"))
+
+
+def test_no_name_but_ours_is_led_to_a_language(ports: Ports) -> None:
+    for path in (b"/es", b"/help?lang=es"):
+        head = b"GET " + path + b" HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+        assert exchange(ports.portal, head).startswith(b"HTTP/1.1 421")

@@ -70,11 +70,13 @@ def test_without_a_certificate_the_form_asks_for_a_code_and_says_whom_to_ask(ask
     check_page(form)
     assert "A code for your home" in form.text
     assert "The pass of your home" not in form.text
+    assert "With a code you may see" in ask("GET", "/rights").text
+    assert "You need a code. Ask for one." in ask("GET", "/forget").text
     shown = ask("POST", "/mine", f"key={GOOD_CODE.lower().replace('-', '+')}")
     check_page(shown)
     assert fake.asked[-1] == {"verb": "mine", "address": HERE, "code": GOOD_CODE}
     refused = ask("POST", "/mine", f"key={GOOD_PASS}")
-    assert (refused.status, GOOD_PASS in refused.text) == (422, False)
+    assert (refused.status, GOOD_PASS in refused.text) == (403, False)
 
 
 def test_with_a_certificate_plain_http_leads_to_the_locked_page(
@@ -90,6 +92,9 @@ def test_with_a_certificate_plain_http_leads_to_the_locked_page(
         text = browser.get(path, base_url="http://mesh.home").text
         assert f'href="{SAFE}/{there}"' in text
         assert 'name="key"' not in text
+        for page in ("/rights", "/forget"):
+            assert "ou need a code" not in (text := browser.get(page, base_url="http://mesh.home").text)
+            assert "With a code" not in text
     assert f'href="{SAFE}/sw/mine"' in browser.get("/sw/mine", base_url="http://mesh.home").text
     assert 'name="key"' in browser.get("/mine", base_url=SAFE).text
 
@@ -101,7 +106,7 @@ def test_without_the_right_key_nothing_happens(post: Post, path: str, fake: Fake
     assert fake.asked == []
     for _ in range(TRIES):
         reply = post(path, key="0000-0000-0000-0000", sure="yes", note="x")
-        assert (reply.status_code, "We do not know this pass" in page(reply)) == (422, True)
+        assert (reply.status_code, "We do not know this pass" in page(reply)) == (403, True)
     assert post(path, sure="yes").status_code == 429
     assert post(path).status_code == 429, "without the tick too"
     assert fake.home.mine == HOME
