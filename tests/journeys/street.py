@@ -76,6 +76,17 @@ for path in sys.argv[1:]:
     print(line.strip())
 """
 
+_TALK = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as channel:
+    channel.settimeout(10)
+    channel.connect(sys.argv[1])
+    lines = channel.makefile()
+    for verb in sys.argv[2:]:
+        channel.sendall(b'{"verb": "%s"}\\n' % verb.encode())
+        print(lines.readline().strip())
+"""
+
 
 class Street:
     """A lab with the few words that the claims need."""
@@ -161,6 +172,12 @@ class Street:
         sockets = [f"{self.lab.member(node)['run']}/agent.sock" for node in nodes]
         told = self.lab.inside(["/usr/bin/python3", "-S", "-c", _ASK, *sockets]).stdout.splitlines()
         return [json.loads(line or "{}") for line in told]
+
+    def talk(self, *verbs: str, on: str = NODE) -> list[dict[str, Any]]:
+        """What a node's agent answers to these, one right after another."""
+        socket = f"{self.lab.member(on)['run']}/agent.sock"
+        told = self.lab.inside(["/usr/bin/python3", "-S", "-c", _TALK, socket, *verbs]).stdout.splitlines()
+        return [json.loads(line) for line in told]
 
     def heard(self, *nodes: str) -> None:
         """Wait until these agents have taken in what others had told them: each has answered since."""
