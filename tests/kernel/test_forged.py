@@ -27,7 +27,7 @@ def frames(street: Street, sources: tuple[str, str]) -> list[Packet]:
     node = street.run("access", "cat", "/sys/class/net/lan0/address").stdout.strip()
     frame = Ether(src=HARDWARE["far"], dst=node)
     four, six = sources
-    made = []
+    made: list[Packet] = []
     for to in (str(ACCESS.interface4.ip), SITE4):
         made += [frame / IP(src=four, dst=to) / what / WORDS for what in (ICMP(), UDP(sport=9, dport=9999))]
     for to in (str(ACCESS.interface6.ip), SITE6):
