@@ -10,7 +10,9 @@ import base64
 import ipaddress
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,13 +74,16 @@ T = TypeVar("T")
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
-_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+_LONGEST_NAME, _LONGEST_HELP = 90, 240
+"""Bytes of words that stand on every page, as the page carries them: with them none is over 14 kB."""
 
 
 def load_node(file: Path = DEFAULT_NODE) -> Config:
     """Read and check a node's file. Raises `ConfigError`."""
     config = _load(file, Config)
-    for check in (_check_names, _check_devices, _check_prefixes, _check_figures, _check_mesh):
+    for check in (_check_names, _check_words, _check_devices, _check_prefixes, _check_figures, _check_mesh):
         check(file, config)
     check_portal(file, config.portal)
     return config
@@ -122,9 +127,22 @@ def _check_names(file: Path, config: Config) -> None:
     if not _HOST.fullmatch(config.portal.host):
         fault = f"{config.portal.host!r} is not a host name"
         raise ConfigError(file, "portal.host", fault, 'Write a name such as "mesh.home".')
-    if config.report.hub and not config.report.hub.startswith(("http://", "https://")):
+    if config.report.hub and not re.match(r"https?://[^/\s]", config.report.hub):
         fault = f"{config.report.hub!r} is not a web address"
         raise ConfigError(file, "report.hub", fault, 'Write "http://host:port", or "" to send no reports.')
+
+
+def _check_words(file: Path, config: Config) -> None:
+    for key, text, most in (
+        ("network.name", config.network.name, _LONGEST_NAME),
+        ("portal.help", config.portal.help, _LONGEST_HELP),
+        ("portal.help_place", config.portal.help_place, _LONGEST_HELP),
+    ):
+        if (size := len(escape(text).encode())) > most:
+            remedy = f"Use at most {most}, which are {most // 3} letters of Hindi, so that every page stays small."
+            raise ConfigError(file, key, f"it has {size} bytes", remedy)
+        if any(unicodedata.category(letter) == "Cc" for letter in text):
+            raise ConfigError(file, key, "it has a line's end or another control character", "Write it on one line.")
 
 
 def _check_devices(file: Path, config: Config) -> None:
@@ -200,6 +218,12 @@ def _check_figures(file: Path, config: Config) -> None:
     for key, value, low, high in bounds:
         if not low <= value <= high:
             raise ConfigError(file, key, f"{value:g} is out of bounds", f"Use {low:g} to {high:g}.")
+    for index, server in enumerate(config.resolver.upstream):
+        try:
+            ipaddress.ip_address(server)
+        except ValueError:
+            fault = f"{server!r} is not an address"
+            raise ConfigError(file, f"resolver.upstream[{index}]", fault, 'Write "9.9.9.9" or such.') from None
     _one_of(file, "shaping.leaf", config.shaping.leaf, ("auto", "pfifo", "fq_codel", "cake"))
     _one_of(file, "shaping.offloads", config.shaping.offloads, ("auto", "keep"))
     if config.portal.port == config.portal.redirect_port:

@@ -227,9 +227,10 @@ def _say_key(file: Path, key: SigningKey, as_json: bool) -> None:
         click.echo(json.dumps({"key": str(file), "community": public, "fingerprint": fingerprint(public)}))
         return
     click.echo(
-        f"{public}\n\nThat is the public half, for `community` in every node's [mesh]. The secret half is in {file}:"
+        f"{public}\n\nThat is the public half, for `community` in every node's [mesh], or meshctl_community.\n"
+        f"The secret half is in {file}: keep it off the network, and a copy in another house.\n"
+        "Who has it can add nodes; without it nobody can."
     )
-    click.echo("keep it off the network, and a copy in another house. Who has it can add nodes; without it nobody can.")
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import click
 from meshctl.agent import passes
 from meshctl.agent.commands import AgentError, as_json_option, ask, config_option
 from meshctl.agent.paper import Paper
+from meshctl.captivity import plain_address
 from meshctl.config import load_node
 
 _DRAWS = 9
@@ -152,6 +153,8 @@ def code(handle: str, config_file: Path, as_json: bool) -> None:
         click.echo(json.dumps({"handle": reply["handle"], "code": reply["code"], "minutes": 15}))
         return
     click.echo(f"Household {reply['handle']}. Its code for the next 15 minutes:\n\n    {reply['code']}\n")
+    where = plain_address(load_node(config_file).portal)
+    click.echo(f"It is typed at {where}mine, on the Wi-Fi of any node, and works on the first device that uses it.")
     click.echo("Give it only to somebody of that home whom you know: it shows, corrects and erases what is kept of it.")
 
 

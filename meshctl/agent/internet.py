@@ -54,6 +54,13 @@ class Internet:
             return True
         return self._now() - (self._began if self._answered is None else self._answered) < SILENCE
 
+    @property
+    def silent_since(self) -> float | None:
+        """The last moment at which an answer came, while none comes over a cable that has a partner."""
+        if self.works or not has_carrier(self._device):
+            return None
+        return self._began if self._answered is None else self._answered
+
     def facts(self) -> dict[str, Fact]:
         """Return what the probe of the cable cannot see: a cable with a partner, and nobody who answers behind it."""
         if self.works or not has_carrier(self._device):

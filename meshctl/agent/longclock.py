@@ -16,6 +16,9 @@ START = 60.0
 _KEEP = 60.0
 LARGEST_VERSION = 2**62 - 2
 
+ENDING = 1 << 20
+"""A withdrawal takes the next multiple of this as its version."""
+
 
 class LongClock:
     """``version`` is the highest version of a remembered device that this node has heard of or made."""
@@ -26,13 +29,14 @@ class LongClock:
         self._seconds, self._at = 0.0, reading.monotonic
         self._anchor: tuple[float, float] | None = None
         self._boot = store.current_boot()
-        self.version = 0
+        self.version = 1
         self._kept = 0.0
         row = store.connection.execute(
             "SELECT seconds, boot, monotonic, wall, wall_seconds, version FROM long_clock"
         ).fetchone()
         if row is not None:
             seconds, boot, monotonic, wall, wall_seconds, self.version = row
+            self.version = max(1, self.version)
             self._anchor = None if wall is None else (wall, wall_seconds)
             if boot == self._boot:
                 self._seconds = seconds + max(0.0, reading.monotonic - monotonic)
@@ -65,9 +69,13 @@ class LongClock:
             (self._seconds, self._boot, self._at, wall, seconds, self.version),
         )
 
-    def next_version(self) -> int:
-        """Return a version above every one that this node has heard of."""
-        self.version = min(self.version + 1, LARGEST_VERSION)
+    def next_version(self, *, ends: bool = False) -> int:
+        """Return a version above every one that this node has heard of; one that ``ends`` something far above.
+
+        So a withdrawal outranks also what a person agreed to before at a node that is not reached now.
+        """
+        after = (self.version // ENDING + 1) * ENDING if ends else self.version + 1
+        self.version = min(after, LARGEST_VERSION)
         self.keep()
         return self.version
 

@@ -98,7 +98,7 @@ class _Agent:
         if self._mesh is not None:
             self._mesh.membership.settle = self._pausing.settle
         self._journal = Journal(config, store, self._turns, key, boot)
-        self._verbs.ills = self._journal.ills
+        self._verbs.ills = lambda: {**self._outlook.ills(), **self._journal.ills()}
         self._stop = asyncio.Event()
 
     def _life(self) -> str:

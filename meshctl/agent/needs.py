@@ -23,8 +23,11 @@ log = logging.getLogger(__name__)
 HELD = 3600
 """Seconds for which an address stays open after it was last found."""
 
-LOOK_EVERY, LOOK_AGAIN = 300.0, 20.0
-"""Seconds between two look-ups; the second while a name was not found."""
+LOOK_EVERY, LOOK_AGAIN = 30.0, 15.0
+"""Seconds between two look-ups; the second while a name was not found.
+
+A service with many addresses answers with others after a minute or less, and a device must find those open.
+"""
 
 _PATIENCE = 15.0
 _MOST_EACH = 16
@@ -51,6 +54,7 @@ class Needs:
     def __init__(self, config: Config, kernel: Kernel, others: Callable[[], Iterable[Member]]) -> None:
         self._config, self._kernel, self._others = config, kernel, others
         self._services = tuple(map(read_reachable, config.portal.reachable))
+        self._said: dict[str, str] = {}
 
     async def run(self) -> None:
         """Resolve and open for ever; return at once where nothing is to be reached."""
@@ -59,18 +63,35 @@ class Needs:
 
     async def look(self) -> bool:
         """Open what is found now; return whether every name was."""
-        found = [(service, await _resolve(service.name)) for service in self._services]
+        found = [(service, await self._resolve(service.name)) for service in self._services]
         closed = self._closed()
         opened = [(one, service) for service, addresses in found for one in addresses if may_be_opened(one, closed)]
         for service, addresses in found:
-            if addresses and not any(service is other for _, other in opened):
-                log.warning("portal.reachable: %s leads to no address of the internet", service.name)
+            if any(service is other for _, other in opened):
+                self._said.pop(service.name, None)
+            elif addresses:
+                self._say(service.name, "leads to no address of the internet")
         try:
             self._kernel.commit(opening_text(opened))
         except KernelError as fault:
             log.error("the kernel refused: %s", fault)  # noqa: TRY400  # the text says it all
             return False
         return all(addresses for _, addresses in found)
+
+    async def _resolve(self, name: str) -> list[_Address]:
+        loop = asyncio.get_running_loop()
+        try:
+            rows = await asyncio.wait_for(loop.getaddrinfo(name, None, type=socket.SOCK_DGRAM), _PATIENCE)
+        except (OSError, TimeoutError) as fault:
+            self._say(name, f"is not found: {fault or 'no answer'}")
+            return []
+        found = dict.fromkeys(ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in rows)
+        return [one for version in (4, 6) for one in [a for a in found if a.version == version][:_MOST_EACH]]
+
+    def _say(self, name: str, what: str) -> None:
+        if self._said.get(name) != what:
+            self._said[name] = what
+            log.warning("portal.reachable: %s %s", name, what)
 
     def _closed(self) -> list[_Network]:
         faces: list[Access | Member] = [*self._config.access, *self._others()]
@@ -92,14 +113,3 @@ def opening_text(opened: Iterable[tuple[_Address, Reachable]]) -> list[str]:
         place = f"element {TABLE} reached{address.version} {{ {address} . {service.protocol} . {service.port}"
         lines += [f"add {place} }}", f"delete {place} }}", f"add {place} timeout {HELD}s }}"]
     return ["\n".join(lines) + "\n"] if lines else []
-
-
-async def _resolve(name: str) -> list[_Address]:
-    loop = asyncio.get_running_loop()
-    try:
-        rows = await asyncio.wait_for(loop.getaddrinfo(name, None, type=socket.SOCK_DGRAM), _PATIENCE)
-    except (OSError, TimeoutError) as fault:
-        log.info("portal.reachable: %s is not found: %s", name, fault or "no answer")
-        return []
-    found = dict.fromkeys(ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in rows)
-    return [one for version in (4, 6) for one in [a for a in found if a.version == version][:_MOST_EACH]]

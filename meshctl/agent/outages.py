@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from meshctl.model import ClockReading
 from meshctl.network_view import Kind, Outage
@@ -33,13 +33,13 @@ class Outages:
         rows = connection.execute("SELECT what, name, id FROM outage WHERE over = 0")
         self._open: dict[Missed, int] = {(what, name): ident for what, name, ident in rows}
 
-    def note(self, missed: Collection[Missed], clock: ClockReading) -> None:
-        """Say what is missed now. Writes only when an outage begins or ends."""
+    def note(self, missed: Mapping[Missed, float], clock: ClockReading) -> None:
+        """Say what is missed now, and since when (monotonic). Writes only when an outage begins or ends."""
         for one in [*self._missed]:
             if one not in missed:
                 del self._missed[one]
-        for one in missed:
-            since = self._missed.setdefault(one, clock.monotonic)
+        for one, first in missed.items():
+            since = self._missed.setdefault(one, first)
             if one not in self._open and clock.monotonic - since >= PATIENCE:
                 self._begin(one, since, clock)
         for one in [*self._open]:

@@ -37,6 +37,7 @@ class Provisioning:
         self._until = clock.read().monotonic + BELIEVED if self._there() else 0.0
         self._heard, self._spoken = clock.read().monotonic, False
         self._left: float | None = None
+        self._lifetime: float | None = None
 
     def table(self) -> dict[str, Verb]:
         """Return the verb that the portal has for it."""
@@ -44,12 +45,13 @@ class Provisioning:
 
     def tell(self, request: Request) -> Reply:
         """Take in whether phones may be sent to the portal's door of TLS."""
-        usable, left = request.get("usable"), request.get("left")
-        if not isinstance(usable, bool) or not isinstance(left, float | int | None) or not math.isfinite(left or 0.0):
-            return no("bad-request", "usable is true or false, left is seconds.")
+        usable, left, lifetime = (request.get(key) for key in ("usable", "left", "lifetime"))
+        if not isinstance(usable, bool) or not (_is_seconds(left) and _is_seconds(lifetime)):
+            return no("bad-request", "usable is true or false, left and lifetime are seconds.")
         self._heard, self._spoken = self._clock.read().monotonic, True
         self._until = self._heard + BELIEVED if usable else 0.0
         self._left = float(left or 0.0) if usable else None
+        self._lifetime = float(lifetime) if lifetime else None
         self.keep()
         return {"ok": True}
 
@@ -59,7 +61,7 @@ class Provisioning:
         if not self._config.portal.certificate or (not self._spoken and since < BELIEVED):
             return Fact(ok=False, error="not here")
         left = None if self._left is None else self._left - since
-        return certificate.judge(left, silent=since >= BELIEVED)
+        return certificate.judge(left, self._lifetime, silent=since >= BELIEVED)
 
     def keep(self) -> None:
         """Bring the file to what holds now, and leave it alone where it says that already."""
@@ -77,3 +79,7 @@ class Provisioning:
             return self._file.read_text(encoding="ascii")
         except (OSError, ValueError):
             return ""
+
+
+def _is_seconds(value: object) -> bool:
+    return value is None or (isinstance(value, float | int) and math.isfinite(value))

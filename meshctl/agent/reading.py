@@ -28,7 +28,7 @@ class Reading:
 
     def lines(self, request: Request) -> Reply:  # noqa: ARG002  # every verb takes the request
         """Answer where days are kept."""
-        in_use = self._mesh.gateway_in_use if self._mesh else None
+        in_use = self._mesh.way.gateway if self._mesh else None
         gateways = [one for one in self._credential.others() if one.gateway]
         gateways.sort(key=lambda one: one.name != in_use)
         return yes("lines", Lines(bool(self._config.line), tuple(str(one.interface4.ip) for one in gateways)))

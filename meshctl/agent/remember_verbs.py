@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from meshctl.agent.clock import Clock
 from meshctl.agent.consents import REMEMBER, agree, draw_number, number_hash
 from meshctl.agent.kernel import Kernel
@@ -49,7 +47,7 @@ class RememberVerbs:
         own = {"remember": self._remember, "forget": self._forget, "withdraw": self._withdraw}
         verbs.table |= {name: Verb(asks, run) for name, run in own.items()}
         verbs.on_seen, verbs.on_left = self._remembering.sighted, self._remembering.left
-        verbs.on_unlinked = self._remembering.unlinked
+        verbs.on_moved = self._remembering.moved
 
     def _remember(self, request: Request) -> Reply:
         hardware = self._kernel.neighbours().get(client_address(request))
@@ -64,7 +62,7 @@ class RememberVerbs:
             return _too_often()
         drawn = draw_number()
         promise = self._promise(device, drawn)
-        self._keeping.tell([promise, *self._remembering.ends(hardware, promise.version, but=promise.key)])
+        self._keeping.tell([promise, *self._remembering.ends(hardware, promise)])
         self._remembering.believe(hardware, promise)
         kept, left = promise.consent, promise.until - self._keeping.long.now()
         receipt = Receipt(drawn, kept.purpose, kept.text, kept.since if kept.trusted else None, left)
@@ -88,13 +86,13 @@ class RememberVerbs:
         hardware = self._kernel.neighbours().get(address)
         if hardware is None:
             return unknown_device()
-        self._keeping.tell(self._remembering.ends(hardware, self._keeping.long.next_version()))
+        self._keeping.tell(self._remembering.ends(hardware))
         self._remembering.believe(hardware, None)
         self._remembering.left(hardware)
         device = self._members.leave(hardware)
+        if self._circle is not None:
+            self._circle.membership.left(hardware, self._clock.read().monotonic)
         if device is not None:
-            if self._circle is not None:
-                self._circle.membership.left(replace(device, household=None), self._clock.read().monotonic)
             self._turns.release(device, [address])
         return yes("device", self._views.device(hardware))
 
@@ -107,7 +105,7 @@ class RememberVerbs:
         if hardware is None:
             return unknown_device()
         if "number" not in request:  # whoever typed wrong numbers before may still stop it for this device
-            self._keeping.tell(self._remembering.ends(hardware, self._keeping.long.next_version()))
+            self._keeping.tell(self._remembering.ends(hardware))
             self._remembering.believe(hardware, None)
             return {"ok": True}
         if not self._may(hardware):

@@ -68,7 +68,7 @@ class Remembering:
         self._answers: dict[str, _Answer] = {}
         self._seen: dict[str, float] = {}
         self._left: dict[str, float] = {}
-        self._unlinked: set[str] = set()
+        self._moved: dict[str, str] = {}
 
     def turn(self) -> None:
         """Do what is due after each turn of the agent's loop."""
@@ -104,6 +104,8 @@ class Remembering:
         self._seen = {hardware: at for hardware, at in self._seen.items() if now - at < _LATELY}
         for hardware in list(self._seen):
             self._look(hardware, now)
+        for hardware in self._moved:
+            self.keeping.ask(hardware)
         self.keeping.send()
 
     def left_of(self, hardware: str) -> float | None:
@@ -123,9 +125,9 @@ class Remembering:
         """Leave a device alone that pressed "Leave", until it joins again or a day has passed."""
         self._left[hardware] = self._clock.read().monotonic + _LEFT_FOR
 
-    def unlinked(self, hardware: str) -> None:
-        """Have the list know that a device does not belong to its household any more."""
-        self._unlinked.add(hardware)
+    def moved(self, hardware: str, household: str | None) -> None:
+        """Have the list know, as soon as it is reached, that a device is of another household now, or of none."""
+        self._moved[hardware] = household or ""
         self.keeping.drop(hardware)
         self.keeping.ask(hardware)
         self.keeping.send()
@@ -158,6 +160,8 @@ class Remembering:
         now = self._clock.read().monotonic
         self._answers.update({hardware: _Answer(promise, now) for hardware, promise in answers})
         found = [(hardware, promise) for hardware, promise in answers if promise and self._is_due(hardware, promise)]
+        for hardware, _ in answers:
+            self._moved.pop(hardware, None)
         if found:
             self._admit(found, now)
         strangers = [h for h, promise in answers if promise is None and self._members.get(h) is None]
@@ -167,13 +171,12 @@ class Remembering:
     def _is_due(self, hardware: str, promise: Promise) -> bool:
         """Say whether a device is to be let in, or stays on; one that has moved to another household has that told."""
         device, now = self._members.get(hardware), self._clock.read().monotonic
+        home = self._moved.get(hardware, (device.household if device else None) or None)
+        if home is not None and home != promise.household:
+            self._move(hardware, home, promise)
+            return False
         if device is None:
             return not self._has_left(hardware, now)
-        loose = hardware in self._unlinked
-        self._unlinked.discard(hardware)
-        if (device.household or loose) and (device.household or "") != promise.household:
-            self._move(device, promise)
-            return False
         ends = device.until is not None and device.until - now < _RENEW
         return ends or (device.household is None and self._household(promise) is not None)
 
@@ -211,30 +214,31 @@ class Remembering:
             return self._members.join(hardware, until, now)
         return self._members.link(hardware, household, until, now)
 
-    def _move(self, device: Device, promise: Promise) -> None:
+    def _move(self, hardware: str, household: str, promise: Promise) -> None:
         """Have the list know that a remembered device belongs to another household since."""
-        moved = replace(
-            promise,
-            household=device.household or "",
-            revision=self.keeping.long.next_version(),
-            writer=self._config.node.name,
-        )
-        self._answers[device.hardware] = _Answer(moved, self._clock.read().monotonic)
+        version, writer = self.keeping.long.next_version(), self._config.node.name
+        moved = replace(promise, household=household, revision=version, writer=writer)
+        self._answers[hardware] = _Answer(moved, self._clock.read().monotonic)
         self.keeping.tell([moved])
 
     def believe(self, hardware: str, promise: Promise | None) -> None:
         """Believe this of a device from now on, whatever was asked before."""
         self.keeping.drop(hardware)
+        self._moved.pop(hardware, None)
         self._answers[hardware] = _Answer(promise, self._clock.read().monotonic)
 
     def disbelieve(self, receipt: str) -> None:
         """Believe no more what a receipt stood for."""
         self._answers = {h: one for h, one in self._answers.items() if not _is_of(one, receipt)}
 
-    def ends(self, hardware: str, version: int, but: str = "") -> list[Promise]:
-        """Return what ends every promise to a device, under every living key but one."""
+    def ends(self, hardware: str, but: Promise | None = None) -> list[Promise]:
+        """Return what ends every promise to a device, under every living key; or all before the one given.
+
+        The latter come before it: at the same version they would end it too.
+        """
+        version = but.version - 1 if but else self.keeping.long.next_version(ends=True)
         until, name = self.keeping.long.now() + LASTING_LIFETIME, self._config.node.name
-        living = [key for key in self.keeping.ring.keys.all() if key.name != but]
+        living = [key for key in self.keeping.ring.keys.all() if but is None or key.name != but.key]
         return [Promise(key.token(hardware), key.name, until, version, name, gone=True) for key in living]
 
 

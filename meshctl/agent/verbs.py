@@ -66,11 +66,11 @@ class Verbs:
         self.credential = Credential(config, kernel, self._store, self._tries, clock, mesh)
         reading = Reading(config, self._store, self.credential, mesh)
         self.hazards: dict[str, int] = {}
-        # What `Remembering` adds: whom it may let in a moment later, who pressed "Leave", and who left its home.
+        # What `Remembering` adds: whom it may let in a moment later, who pressed "Leave", and whose home is another.
         self.ills: Callable[[], dict[str, str]] = dict
         self.on_seen: Callable[[Collection[str]], Collection[str]] = lambda devices: ()  # noqa: ARG005
         self.on_left: Callable[[str], None] = lambda device: None  # noqa: ARG005
-        self.on_unlinked: Callable[[str], None] = lambda device: None  # noqa: ARG005
+        self.on_moved: Callable[[str, str | None], None] = lambda device, home: None  # noqa: ARG005
         self.slow: dict[str, SlowVerb] = {}
         asks, tells = frozenset({"portal", "operator"}), frozenset({"watch", "operator"})
         operator = frozenset({"operator"})
@@ -113,7 +113,7 @@ class Verbs:
                 replies.append(self._view(hardware))
         return replies
 
-    def _vouch(self, devices: Iterable[Device], neighbours: Mapping[str, str]) -> None:
+    def _vouch(self, devices: Iterable[Device], neighbours: Mapping[str, str], *, moved: bool = False) -> None:
         if self._mesh is None:
             return
         let_in = {device.hardware: device for device in devices}
@@ -121,7 +121,7 @@ class Verbs:
         for address, hardware in neighbours.items():
             if hardware in let_in:
                 addresses.setdefault(hardware, []).append(address)
-        self._mesh.membership.joined(let_in.values(), addresses, self._clock.read().monotonic)
+        self._mesh.membership.joined(let_in.values(), addresses, self._clock.read().monotonic, moved=moved)
 
     def _is_paused(self, hardware: str, now: float) -> bool:
         """Say whether a steward paused a device, here or elsewhere: then no button and no pass lets it in."""
@@ -144,10 +144,11 @@ class Verbs:
         if hardware is None:
             return unknown_device()
         device = self._members.leave(hardware)
+        self.on_left(hardware)
+        if self._mesh is not None:
+            # Also of who has not joined here: this node may not have heard yet that it did elsewhere.
+            self._mesh.membership.left(hardware, self._clock.read().monotonic)
         if device is not None:
-            self.on_left(hardware)
-            if self._mesh is not None:
-                self._mesh.membership.left(device, self._clock.read().monotonic)
             self._turns.release(device, [client_address(request)])
         return self._view(hardware)
 
@@ -176,7 +177,10 @@ class Verbs:
             self._turns.release(before, own)
         else:
             self._turns.admit([device], own)
-        self._vouch([device], neighbours)
+        moved = before is None or before.household != household.handle
+        self._vouch([device], neighbours, moved=moved)
+        if moved:
+            self.on_moved(hardware, household.handle)
         return self._view(hardware)
 
     def device_at(self, address: str) -> Device | None:
@@ -194,8 +198,8 @@ class Verbs:
         self._members.leave(before.hardware)
         guest = self._members.join(before.hardware, now + self._config.session.guest_hours * HOUR, now)
         self._turns.release(before, own)
-        self._vouch([guest], neighbours)
-        self.on_unlinked(before.hardware)
+        self._vouch([guest], neighbours, moved=True)
+        self.on_moved(before.hardware, None)
 
     def _view(self, hardware: str) -> Reply:
         return yes("device", self._views.device(hardware))

@@ -37,7 +37,7 @@ class Views:
     def _share(self, hardware: str) -> DeviceView:
         device = self._members.get(hardware)
         plan = self._turns.plan
-        news = self.mesh.line_news() if self.mesh and not self._config.line else None
+        news = self.mesh.way.line() if self.mesh and not self._config.line else None
         homes, guests = (news.homes, news.guests) if news else (plan.homes, plan.guests)
         if device is None:
             return DeviceView("visitor", homes=homes, guests=guests)
@@ -54,7 +54,7 @@ class Views:
         """Return why a household stands where it does on the line in use; ``None`` for guests and the unknown."""
         if household is None:
             return None
-        news = self.mesh.line_news() if self.mesh and not self._config.line else None
+        news = self.mesh.way.line() if self.mesh and not self._config.line else None
         if news is not None and news.memory is not None and self.mesh is not None:
             memory, policy = news.memory
             marks = self.mesh.announcer.marks_of(household)
@@ -68,7 +68,7 @@ class Views:
 
     def far_slices(self, household: str | None) -> Mapping[Direction, Slice]:
         """Return a household's slices as the gateway in use told them; none where this node has the line."""
-        news = self.mesh.line_news() if self.mesh and household and not self._config.line else None
+        news = self.mesh.way.line() if self.mesh and household and not self._config.line else None
         if news is None or self.mesh is None or household is None:
             return {}
         return next((news.slices[m] for m in self.mesh.announcer.marks_of(household) if m in news.slices), {})
@@ -78,7 +78,7 @@ class Views:
         own = self.own_line()
         if own is not None and (own.uplink or self.mesh is None):
             return own
-        news = self.mesh.line_news() if self.mesh else None
+        news = self.mesh.way.line() if self.mesh else None
         return own if news is None or (own is not None and not news.view.uplink) else news.view
 
     def own_line(self) -> LineView | None:

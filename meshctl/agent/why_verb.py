@@ -100,7 +100,7 @@ class Why:
             "presence": here,
             "node": self._config.node.name,
             "slice": {d: self._slice(mark, d) for d in plan.trees} or self._far_slices(home),
-            "gateway": None if self._config.line or self._views.mesh is None else self._views.mesh.gateway_in_use,
+            "gateway": None if self._config.line or self._views.mesh is None else self._views.mesh.way.gateway,
             "sharing": {"homes": plan.homes, "guests": plan.guests},
             "explanation": asdict(why) if why else None,
             "now": {"wall": now.wall, "trusted": now.trusted},

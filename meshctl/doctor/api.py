@@ -92,7 +92,7 @@ def judge_api(replies: Replies, phase: Phase, captive: bool | None) -> Findings:
         if one.trouble not in ("", "local", "name"):
             judge.add("api-one-family", "fault", f"the API does not answer over IPv{one.ask.family}: {one.summary}.",
                       "Let visitors reach it by every family that its name has.", "RFC 8952, 2.3")  # fmt: skip
-    if not judge.told.found:
+    if all(one.severity == "note" for one in judge.told.found):
         judge.told.right.append(f"the API's answer {phase} joining is as it should be")
     return judge.told
 
@@ -129,6 +129,9 @@ def _fields(judge: _Judge, words: dict[str, Any]) -> None:
         judge.add("api-captive", "fault", f"the API's `captive` {said}: it must be true or false.", "Send a boolean.")
     for key, needed in (("user-portal-url", captive is True), ("venue-info-url", False)):
         _url(judge, key, words, needed=needed)
+    if words.get("venue-info-url") is None:
+        judge.add("api-no-venue", "note", "the API names no `venue-info-url`.",
+                  "Name a page about this place: phones offer it after joining too.")  # fmt: skip
     extend = words.get("can-extend-session")
     if extend is not None and not isinstance(extend, bool):
         judge.add("api-type", "fault", f"the API's `can-extend-session` is {json.dumps(extend)}.", "Send a boolean.")

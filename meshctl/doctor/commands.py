@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -27,6 +30,10 @@ _WHAT = """meshctl doctor looks at a network from inside, as its neighbours' dev
 
 It works on any network with a sign-in page. Run it as root to have DHCP and the
 router asked too. `meshctl doctor --help` lists the options."""
+
+
+STOPPED = 130
+"""The exit code after Ctrl-C, as shells have it: 128 and the signal."""
 
 
 class DoctorError(MeshctlError):
@@ -70,7 +77,8 @@ def doctor(portal: bool, phase: str, join: bool, only: str, device: str, resolve
         raise DoctorError(f"--only: there is no client {fault.args[0]!r}. Groups are {groups}.") from None
     plan = examine.Plan(clients, _servers(resolver), _tls(authorities), _checked(device), timeout, api)
     say = _progress(2 * len(clients) if phase == "both" else len(clients))
-    report = _run(examine.Examination(plan, say), phase, join=join)
+    with _stopped_at_once():
+        report = _run(examine.Examination(plan, say), phase, join=join)
     say("")
     if as_json_:
         click.echo(json.dumps(as_json(report), indent=1))
@@ -90,6 +98,21 @@ def _run(one: examine.Examination, phase: str, *, join: bool) -> Report:
     finally:
         report = one.close()
     return report
+
+
+@contextmanager
+def _stopped_at_once() -> Iterator[None]:
+    """Have Ctrl-C end it, though requests are under way that may be patient for a minute."""
+
+    def stop(_: int, __: FrameType | None) -> None:
+        click.echo("\nStopped; nothing is concluded.", err=True)
+        os._exit(STOPPED)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _asked_to_join() -> bool:

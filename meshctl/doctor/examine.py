@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from meshctl.doctor import findings, login
 from meshctl.doctor.api import Replies, judge_api, page_of, says_captive
 from meshctl.doctor.catalogue import BROWSER, Client
-from meshctl.doctor.fetch import Kept, Net, Untold, fetch, fetch_and_keep
+from meshctl.doctor.fetch import Kept, Net, Untold, fetch, fetch_and_keep, has_way
 from meshctl.doctor.judge import Verdict, Visit, judge
 from meshctl.doctor.names import RELAY, lies, relay
 from meshctl.doctor.observed import Ask, Findings, Heard, Phase, Unchecked
 from meshctl.doctor.probing import visit_all
 from meshctl.doctor.provisioned import Provisioned
 from meshctl.doctor.redirects import BROKEN, captive_answers, page
-from meshctl.doctor.refusal import by_family, judge_leak, refusals
+from meshctl.doctor.refusal import by_family, judge_leak, leaks6, refusals
 from meshctl.doctor.report import Report, Seen, expected_state
-from meshctl.doctor.resolver import Resolver
+from meshctl.doctor.resolver import EACH, Resolver
 from meshctl.doctor.truth import captive_heards, is_captive, judge_truth
 from meshctl.doctor.web import where
 
@@ -55,7 +55,7 @@ class Examination:
         self.report = Report()
         self._began = time.monotonic()
         self._steps: list[Heard] = []
-        self._sign_in = ""
+        self._sign_in, self._unrestricted = "", False
         self._kept: tuple[Heard, Kept | None] | None = None
         self._kept_at = 0.0
         self._api = Provisioned(plan.api)
@@ -66,16 +66,15 @@ class Examination:
         with ThreadPoolExecutor(2) as pool:
             refused, over6 = pool.submit(refusals, net), pool.submit(by_family, net, 6)
             seen, over4 = self._look(net, "before")
+            checks = over6.result()
             if any(one.status != 204 for one in over4):  # else all is open, and that is told of as such
-                seen.told.add(judge_leak(over6.result(), captive4=not over4[0].trouble))
+                seen.told.add(judge_leak(checks, over4))
                 seen.told.add(refused.result())
+        seen.told.add(self._truth(net, seen, over4, leaks6=leaks6(checks, over4)))
         seen.told.add(captive_answers(captive_heards(seen.visits)))
-        told = self._find_page(net, seen)
-        broken = [one.says for one in told.found if one.code in BROKEN]
-        if broken:
-            seen.visits = [_broken(one, broken[0]) for one in seen.visits]
-        seen.told.add(told)
+        self._find_page(net, seen)
         seen.told.add(self._names(net))
+        self._rest(net, seen)
         seen.told.add(relay([net.resolver.look(name, "A") for name in RELAY]))
         self._kept = fetch_and_keep(net, Ask(CHECK, _KEEP, 10.0, step=0.3))
         self._kept_at = time.monotonic()
@@ -84,10 +83,15 @@ class Examination:
         """Look as a device that has joined."""
         net = self._net()
         told = self._stale()
-        seen, _ = self._look(net, "after")
+        seen, over4 = self._look(net, "after")
+        seen.told.add(self._truth(net, seen, over4))
         seen.told.add(told)
         if not self._steps:
             seen.told.add(self._names(net))
+        caught = [one for one in seen.visits if _again(one, "").verdict.state in ("portal", "blank")]
+        if caught:
+            seen.told.found.append(findings.still_captive(caught))
+        self._rest(net, seen)
 
     def join(self) -> bool:
         """Press the page's button; whether that let this device in."""
@@ -115,7 +119,8 @@ class Examination:
 
     def _net(self) -> Net:
         plan = self._plan
-        return Net(Resolver(plan.servers, plan.device), plan.tls, plan.device, plan.most)
+        each = EACH if plan.most is None else min(EACH, plan.most)
+        return Net(Resolver(plan.servers, plan.device, each), plan.tls, plan.device, plan.most)
 
     def _look(self, net: Net, phase: Phase) -> tuple[Seen, tuple[Heard, Heard]]:
         """Visit as all clients, and give Android's check over IPv4 too."""
@@ -127,33 +132,53 @@ class Examination:
         visits = [_again(one, self._sign_in) for one in visits]
         has_none = self._api.is_unrestricted
         unrestricted = has_none or bool(replies and says_captive(replies.plain) is False)
+        self._unrestricted = unrestricted
         seen = Seen(phase, visits, expected_state(phase, visits, unrestricted=unrestricted), told)
         captive = is_captive([_again(one, "") for one in visits])
         if replies:
             seen.told.add(judge_api(replies, phase, captive))
         if has_none and captive is not False:
             seen.told.found.append(findings.unrestricted_lie(phase))
-        plain, secure = over4.result()
-        if plain.trouble in ("local", "name"):
-            plain, secure = by_family(net, 6)
-        seen.told.add(judge_truth(visits, plain, secure, phase, unrestricted=unrestricted))
         self.report.phases.append(seen)
-        return seen, (plain, secure)
+        return seen, over4.result()
+
+    def _truth(self, net: Net, seen: Seen, over4: tuple[Heard, Heard], *, leaks6: bool = False) -> Findings:
+        checks = by_family(net, 6) if over4[0].trouble in ("local", "name") else over4
+        return judge_truth(seen.visits, checks, seen.phase, unrestricted=self._unrestricted, leaks6=leaks6)
+
+    def _rest(self, net: Net, seen: Seen) -> None:
+        """Name what makes a client misbehave where nothing has named it yet."""
+        servers = [one for one in net.resolver.servers if has_way(one, net.device)]
+        looked = net.resolver.looked
+        if servers and looked and all(one.trouble == "resolver" for one in looked):
+            seen.told.found.append(findings.resolver_silent(servers, seen.phase))
+        bad = [one for one in seen.visits if one.verdict.state != seen.expected]
+        if bad and not seen.is_blind and not any(one.severity == "fault" for one in seen.told.found):
+            seen.told.found.append(findings.astray(bad, seen.expected, seen.phase))
 
     def _ask_api(self, net: Net) -> tuple[Replies | None, Findings]:
         told = self._api.find(self._plan.device)
         self.report.api, self.report.announced = self._api.uri, self._api.told
         return self._api.ask(net), told
 
-    def _find_page(self, net: Net, seen: Seen) -> Findings:
+    def _find_page(self, net: Net, seen: Seen) -> None:
+        """Follow the way to each page that clients would open, and mark those whose page shows nothing."""
         caught = [one for one in seen.visits if _again(one, "").verdict.state in ("portal", "blank")]
         start = next((heard.ask.url for one in caught for heard in one.heards.values()), self._sign_in)
         if not start:
-            return Findings()
+            return
         self._steps = login.walk(net, start)
-        told = page(self._steps)
-        if self._sign_in and self._sign_in not in [one.ask.url for one in self._steps]:
-            told.add(page(login.walk(net, self._sign_in)))
+        told = self._without_cookies(net, start, page(self._steps))
+        seen.visits = [_broken(one, told) if one.verdict.page != self._sign_in else one for one in seen.visits]
+        if self._sign_in:
+            named = page(login.walk(net, self._sign_in))
+            seen.visits = [_broken(one, named) if one.verdict.page == self._sign_in else one for one in seen.visits]
+            if self._sign_in not in [one.ask.url for one in self._steps]:
+                told.add(named)
+        seen.told.add(told)
+
+    def _without_cookies(self, net: Net, start: str, told: Findings) -> Findings:
+        """What the page's way says; a circle that ends for who keeps a cookie is told of as that."""
         if any(one.code == "redirect-loop" for one in told.found):
             with_cookies = login.walk(net, start, http.cookiejar.CookieJar())
             if not any(one.code == "redirect-loop" for one in page(with_cookies).found):
@@ -225,11 +250,12 @@ class Examination:
             self.report.gave_up = "The sign-in page has no form: join by hand, without --join."
 
 
-def _broken(visit: Visit, why: str) -> Visit:
-    """The visit of a client that would open the page, where the page shows nothing."""
-    if visit.verdict.state != "portal":
+def _broken(visit: Visit, told: Findings) -> Visit:
+    """The visit of a client that would open the page of which that was told."""
+    broken = [one.says for one in told.found if one.code in BROKEN]
+    if visit.verdict.state != "portal" or not broken:
         return visit
-    return replace(visit, verdict=Verdict("blank", why, visit.verdict.page))
+    return replace(visit, verdict=Verdict("blank", broken[0].rstrip("."), visit.verdict.page))
 
 
 def _again(visit: Visit, sign_in: str) -> Visit:

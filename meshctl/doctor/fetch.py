@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import http.client
+import io
 import socket
 import ssl
 import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import BinaryIO, cast
 from urllib.parse import SplitResult, quote, urlsplit
 
-from meshctl.doctor.names import Kind, is_literal
+from meshctl.doctor.names import Kind, is_link_local, is_literal
 from meshctl.doctor.observed import Ask, Heard, Trouble
 from meshctl.doctor.resolver import Resolver, bind_to
 
@@ -44,15 +45,60 @@ class Net:
     """The most seconds that anything may take."""
 
 
+class _Reads(io.RawIOBase):
+    """What a `_Bounded` receives."""
+
+    def __init__(self, bounded: _Bounded) -> None:
+        self._bounded, self._raw = bounded, bounded.channel.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        """It is only read."""
+        return True
+
+    def readinto(self, room: bytearray) -> int | None:  # type: ignore[override]
+        """Read what is there. Raises `TimeoutError` when the time is up."""
+        left = self._bounded.until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._bounded.channel.settimeout(left)
+        return self._raw.readinto(room)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._raw.close()
+        super().close()
+
+
+@dataclass
+class _Bounded:
+    """A socket whose reads all end at ``until``: a timeout of its own counts anew with each byte that drips."""
+
+    channel: socket.socket
+    until: float = 0.0
+
+    def sendall(self, words: bytes) -> None:
+        """Send."""
+        self.channel.settimeout(max(0.05, self.until - time.monotonic()))
+        self.channel.sendall(words)
+
+    def makefile(self, _: str) -> BinaryIO:
+        """What `http.client` reads from."""
+        return cast("BinaryIO", io.BufferedReader(_Reads(self)))
+
+    def close(self) -> None:
+        """End the connection when nobody reads any more."""
+        self.channel.close()
+
+
 class Kept:
     """A connection that was asked once and may be asked again, as browsers do."""
 
     def __init__(self, ask: Ask, channel: socket.socket, address: str) -> None:
         self.ask, self.address = ask, address
-        self._channel = channel
+        self._channel = _Bounded(channel)
         parts = urlsplit(ask.url)
         self._talk = http.client.HTTPConnection(parts.hostname or "", parts.port or 80)
-        self._talk.sock = channel
+        self._talk.sock = cast("socket.socket", self._channel)
 
     def close(self) -> None:
         """End the connection."""
@@ -61,14 +107,14 @@ class Kept:
 
     def hear(self, ask: Ask, until: float) -> Heard:
         """Ask and read the whole reply. Raises `Untold`."""
-        self._channel.settimeout(max(0.05, until - time.monotonic()))
+        self._channel.until = until
         talk = self._talk
         if ask.version == "1.0":
             talk._http_vsn, talk._http_vsn_str = 10, "HTTP/1.0"  # type: ignore[attr-defined]  # noqa: SLF001
         try:
             _send(talk, ask)
             reply = talk.getresponse()
-            body = _body(reply, self._channel, until)
+            body = _body(reply)
         except TimeoutError:
             raise Untold("late") from None
         except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLError, http.client.IncompleteRead):
@@ -99,6 +145,7 @@ def fetch_and_keep(net: Net, ask: Ask) -> tuple[Heard, Kept | None]:
     try:
         parts = _parts(ask.url)
         channel, address = _connect(net, ask, parts, until)
+        channel.settimeout(max(0.05, until - time.monotonic()))
         kept = Kept(ask, _secured(net, parts, channel), address)
         heard = kept.hear(ask, until)
     except Untold as fault:
@@ -131,14 +178,14 @@ def candidates(resolver: Resolver, host: str, family: int) -> list[str]:
 
 
 def has_way(address: str, device: str) -> bool:
-    """Whether this machine has any route to an address."""
+    """Whether this machine has a route to an address, and an address of its own that gets an answer from there."""
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             bind_to(probe, device)
             probe.connect((address, 9))
         except OSError:
             return False
-    return True
+        return not is_link_local(probe.getsockname()[0]) or is_link_local(address)
 
 
 def _connect(net: Net, ask: Ask, parts: SplitResult, until: float) -> tuple[socket.socket, str]:
@@ -212,18 +259,16 @@ def _send(talk: http.client.HTTPConnection, ask: Ask) -> None:
     talk.endheaders(ask.body or None)
 
 
-def _body(reply: http.client.HTTPResponse, channel: socket.socket, until: float) -> bytes:
-    pieces = b"".join(_pieces(reply, channel, until))
+def _body(reply: http.client.HTTPResponse) -> bytes:
+    pieces = b"".join(_pieces(reply))
     if (reply.getheader("Content-Encoding") or "").lower() == "gzip" and pieces:
         return zlib.decompressobj(31).decompress(pieces, MOST_BYTES)
     return pieces
 
 
-def _pieces(reply: http.client.HTTPResponse, channel: socket.socket, until: float) -> Iterator[bytes]:
+def _pieces(reply: http.client.HTTPResponse) -> Iterator[bytes]:
     size = 0
     while size < MOST_BYTES:
-        with contextlib.suppress(OSError):  # already closed with a short reply
-            channel.settimeout(max(0.05, until - time.monotonic()))
         piece = reply.read(16384)
         if not piece:
             return

@@ -6,6 +6,7 @@ Needs root. The hardware address that DHCP asks for goes into its packet and now
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import secrets
 import socket
@@ -23,7 +24,7 @@ _AGAIN = 1.0
 _OTHERS = 0.9
 """Seconds for further advertisements: a link may have several routers, and a router several advertisements."""
 _SIOCGIFADDR, _SIOCGIFHWADDR = 0x8915, 0x8927
-_ETH_IP = 0x0800
+_ETH_IP, _ETH_IPV6, _UDP = 0x0800, 0x86DD, b"\x11"
 _ROUTERS, _SERVERS = "ff02::2", "ff02::1:2"
 _SOLICITATION = bytes((133, 0, 0, 0, 0, 0, 0, 0))
 
@@ -56,7 +57,9 @@ def _guarded(ask: Callable[[str], Told], device: str) -> Told:
     except TimeoutError:
         return Told(asked=True, why="nobody answers")
     except OSError as fault:
-        return Told(asked=False, why=fault.strerror or str(fault))
+        absent = fault.errno in (errno.ENETUNREACH, errno.EADDRNOTAVAIL)
+        why = "this machine has no address for that here" if absent else fault.strerror or str(fault)
+        return Told(asked=False, why=why)
 
 
 def _until_answered(channel: socket.socket, send: Callable[[], object]) -> Iterator[bytes]:
@@ -102,14 +105,18 @@ def _datagram(source: bytes, words: bytes) -> bytes:
 def _dhcp6(device: str) -> Told:
     number = secrets.randbits(24)
     packet = information_request(number, struct.pack("!H", 4) + secrets.token_bytes(16))  # a DUID that is nobody's
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as channel:
-        bind_to(channel, device)
-        channel.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        channel.bind(("::", 546))
+    kind = socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_IPV6)
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as asker, socket.socket(*kind) as channel:
+        bind_to(asker, device)
+        asker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        asker.bind(("::", 546))
+        # Heard beside the port: a DHCP client that has it for one address alone, as NetworkManager, gets the replies.
+        channel.bind((device, _ETH_IPV6))
         scope = socket.if_nametoindex(device)
-        for heard in _until_answered(channel, lambda: channel.sendto(packet, (_SERVERS, 547, 0, scope))):
-            with contextlib.suppress(ValueError):
-                return Told(asked=True, raw=portal6(heard, number))
+        for heard in _until_answered(channel, lambda: asker.sendto(packet, (_SERVERS, 547, 0, scope))):
+            if heard[6:7] == _UDP and heard[42:44] == struct.pack("!H", 546):
+                with contextlib.suppress(ValueError):
+                    return Told(asked=True, raw=portal6(heard[48:], number))
     raise TimeoutError
 
 

@@ -67,6 +67,11 @@ def is_literal(host: str) -> bool:
     return True
 
 
+def is_link_local(address: str) -> bool:
+    """Whether an address is good for this link only (RFC 4291, 2.5.6)."""
+    return address.lower().startswith("fe80:")
+
+
 def question(number: int, name: str, kind: Kind) -> bytes:
     """A query's whole text. Raises `ValueError` where the name cannot be asked for."""
     labels = name.rstrip(".").encode("idna").split(b".")

@@ -84,6 +84,11 @@ Severity = Literal["fault", "warning", "note"]
 """A *fault* makes a phone misbehave, a *warning* breaks a rule that phones forgive, a *note* is for whoever reads."""
 
 
+def and_others(first: str, others: int) -> str:
+    """``first`` for all of them: "www.apple.com and 2 others"."""
+    return first + (f" and {others} other{'s' if others > 1 else ''}" if others else "")
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing found. ``code`` never changes; ``source`` is where the rule stands."""

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 
 from meshctl.doctor.judge import SMALL
 from meshctl.doctor.names import is_literal
-from meshctl.doctor.observed import Finding, Findings, Heard
+from meshctl.doctor.observed import Finding, Findings, Heard, and_others
 from meshctl.doctor.web import joined, where
 
 BROKEN = {"redirect-loop", "page-certificate", "page-unreachable", "page-empty"}
 """Findings of `page` that leave whoever opens it with nothing to press."""
 
 MOST_REDIRECTS = 10
+SLOW, TOO_SLOW = 2.0, 5.0
+"""Seconds: Android tries its other addresses after 3 (PROBE_TIMEOUT_MS), and Firefox is silent after 5."""
+
 _GOOD = (302, 303, 307)
 _OUTSIDE = re.compile(
     rb"""<(?:script|img|iframe|source|link(?=[^>]*stylesheet))\b[^>]*?\b(?:src|href)\s*=\s*["']?(https?:)?//([^"'/>\s]+)""",
@@ -27,14 +30,14 @@ def captive_answers(heards: Sequence[Heard]) -> Findings:
     replies = [one for one in heards if not one.trouble and where(one.ask.url).scheme == "http"]
     if not replies:
         return told
-    for check in (_status, _no_store, _small, _target):
+    for check in (_status, _no_store, _small, _target, _slow):
         told.add(check(replies))
     return told
 
 
 def _named(heards: Sequence[Heard]) -> str:
     hosts = list(dict.fromkeys(where(one.ask.url).host for one in heards))
-    return hosts[0] + (f" and {len(hosts) - 1} others" if len(hosts) > 1 else "")
+    return and_others(hosts[0], len(hosts) - 1)
 
 
 def _finding(code: str, says: str, remedy: str, source: str) -> Findings:
@@ -98,8 +101,14 @@ def _softened(told: Findings) -> Findings:
 
 
 def _target(replies: Sequence[Heard]) -> Findings:
+    """Judge one target of each host: portals write into it what was asked for."""
     told = Findings()
-    for target in dict.fromkeys(one.header("location") for one in replies if one.status in (*_GOOD, 301, 308)):
+    targets: dict[tuple[bool, str, str], str] = {}
+    for one in replies:
+        if one.status in (*_GOOD, 301, 308):
+            parts = where(one.header("location"))
+            targets.setdefault((bool(one.header("location")), parts.scheme, parts.host), one.header("location"))
+    for target in targets.values():
         parts = where(target)
         if not target:
             told.add(_finding("no-location", "a redirect says not where to.", "Send a Location.", "RFC 9110, 15.4"))
@@ -115,6 +124,18 @@ def _target(replies: Sequence[Heard]) -> Findings:
             )  # fmt: skip
             told.add(literal if parts.scheme == "https" else _softened(literal))
     return told
+
+
+def _slow(replies: Sequence[Heard]) -> Findings:
+    fastest = min(one.took for one in replies)
+    if fastest < SLOW:
+        return Findings()
+    told = _finding(
+        "slow-answer", f"the portal takes {fastest:.0f} s to answer a visitor.",
+        "Answer within a second: Android asks elsewhere after 3 s, Firefox gives up after 5 s, others after 10 s.",
+        "AOSP NetworkMonitor.java; Firefox, CaptiveDetect",
+    )  # fmt: skip
+    return told if fastest >= TOO_SLOW else _softened(told)
 
 
 def page(steps: Sequence[Heard]) -> Findings:

@@ -128,13 +128,24 @@ def judge_try(one: Try, came: Trouble) -> Findings:
     return Findings(unchecked=[Unchecked(one.words, WORDS[came], "before")])
 
 
-def judge_leak(over6: Sequence[Heard], *, captive4: bool) -> Findings:
+def leaks6(over6: Sequence[Heard], over4: Sequence[Heard]) -> bool:
+    """Whether IPv6 leads out, by Android's check over each family: http and https.
+
+    A true reply over http alone is faked where IPv4 has it too, and else taken for a leak.
+    """
+    if all(one.trouble for one in over4):
+        return False
+    plain, secure = over6
+    return secure.status == 204 or (plain.status == 204 and over4[0].status != 204)
+
+
+def judge_leak(over6: Sequence[Heard], over4: Sequence[Heard]) -> Findings:
     """Judge Android's check over IPv6 alone before joining; pure."""
     if all(one.trouble == "local" for one in over6):
         why = "this machine has no IPv6 address here"
         return Findings(unchecked=[Unchecked("whether IPv6 leaks before joining", why, "before")])
     open_ = [one for one in over6 if one.status == 204]
-    if open_ and captive4:
+    if leaks6(over6, over4):
         says = f"IPv6 is open before joining: {open_[0].ask.url} answers 204 over it."
         remedy = "Treat IPv6 as IPv4: phones that get out by it never open the sign-in page."
         return Findings([Finding("ipv6-leak", "fault", says, remedy, "RFC 8952, 2.4; TollGate 148", "before")])

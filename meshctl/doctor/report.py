@@ -39,7 +39,9 @@ class Seen:
 
     @property
     def is_blind(self) -> bool:
-        """Whether no client got any answer for want of a way or a resolver."""
+        """Whether no client got any answer for want of a way or a resolver; one that is there and silent is a fault."""
+        if any(one.code == "resolver-silent" for one in self.told.found):
+            return False
         heards = [heard for visit in self.visits for heard in visit.heards.values()]
         return all(heard.trouble in ("local", "resolver") for heard in heards)
 
@@ -180,7 +182,11 @@ def _sum(report: Report) -> Iterator[Line]:
     bad = sum(visit.verdict.state != seen.expected for seen in report.phases for visit in seen.visits)
     faults = len(_merged(one for one in report.all_told.found if one.severity == "fault"))
     if report.code == 2 and not report.gave_up:
-        yield Line("This machine could not look: it has no way or no resolver here.", "could not look", "yellow")
+        yield Line(
+            "This machine could not look: it has no way or no resolver here. Connect it first.",
+            "could not look",
+            "yellow",
+        )
         return
     words = "Good" if report.code == 0 else "Not good" if report.code == 1 else "Not whole"
     right = len(dict.fromkeys(report.all_told.right))
@@ -192,8 +198,9 @@ def _sum(report: Report) -> Iterator[Line]:
 
 
 def _wrapped(text: str, first: str, more: str = "") -> Iterator[Line]:
-    # Web addresses have hyphens and are not broken there.
-    yield from map(Line, textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=more or first,
+    # Web addresses have hyphens and are not broken there. A portal's own words may hold a terminal's commands.
+    plain = "".join(one if one.isprintable() else "?" for one in text)
+    yield from map(Line, textwrap.wrap(plain, WIDTH, initial_indent=first, subsequent_indent=more or first,
                                        break_on_hyphens=False))  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from meshctl.doctor.names import Kind, Looked, answer, question
 
 PORT = 53
-_EACH = 2.0
+EACH = 2.0
+"""Seconds that one question waits for its answer, of which there are three tries."""
 _TRIES = 3
 _AT_ONCE = 8
 _NO_SUCH_NAME = 3
@@ -37,7 +38,7 @@ def bind_to(channel: socket.socket, device: str) -> None:
 class Resolver:
     """Look-ups in one phase; each name is asked for once, as a phone's cache does."""
 
-    def __init__(self, servers: Sequence[str], device: str = "", seconds: float = _EACH) -> None:
+    def __init__(self, servers: Sequence[str], device: str = "", seconds: float = EACH) -> None:
         self.servers, self._device, self._seconds = tuple(servers), device, seconds
         self._known: dict[tuple[str, Kind], Looked] = {}
         self._locks: dict[tuple[str, Kind], threading.Lock] = {}

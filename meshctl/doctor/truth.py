@@ -27,14 +27,17 @@ def is_captive(visits: Sequence[Visit]) -> bool | None:
     return False if states == {"online"} else None
 
 
-def judge_truth(visits: Sequence[Visit], plain: Heard, secure: Heard, phase: Phase, *, unrestricted: bool) -> Findings:
+def judge_truth(
+    visits: Sequence[Visit], checks: tuple[Heard, Heard], phase: Phase, *, unrestricted: bool, leaks6: bool = False
+) -> Findings:
     """Compare what is told over http, which can be faked, with what is told over https, which cannot.
 
-    ``plain`` and ``secure`` are Android's check over IPv4, or over IPv6 where that is all there is. IPv6 beside
-    IPv4 is judged by itself.
+    ``checks`` are Android's, over http and https: by IPv4, or by IPv6 where that is all there is. ``leaks6``:
+    IPv6 leads out beside it, which is judged by itself.
     """
+    plain, secure = checks
     told = Findings()
-    true = [plain] if plain.status == 204 else _true4(visits)
+    true = [plain] if plain.status == 204 else _true(visits, only4=leaks6 or phase == "after")
     works, why = secure.status == 204, secure.summary
     if phase == "before" and true and not works:
         told.found.append(Finding(
@@ -45,8 +48,14 @@ def judge_truth(visits: Sequence[Visit], plain: Heard, secure: Heard, phase: Pha
     elif phase == "before" and true and not unrestricted:
         told.found.append(Finding(
             "already-online", "fault", f"{true[0].ask.url} and https reach the internet before joining.",
-            "Look from a device that has not joined; a network without a portal says so by RFC 8910 "
-            "(urn:ietf:params:capport:unrestricted).", "RFC 8910, 2", phase,
+            "Look from a device that has not joined, or with --phase after; a network without a portal says so by "
+            "RFC 8910 (urn:ietf:params:capport:unrestricted).", "RFC 8910, 2", phase,
+        ))  # fmt: skip
+    elif phase == "before" and works and not unrestricted:
+        told.found.append(Finding(
+            "https-open", "fault", f"{secure.ask.url} is answered before joining, while http is not.",
+            "Reset port 443 until the device has joined, for this name too: an Android that hears this first takes "
+            "the network for open, and never opens the sign-in page.", "AOSP NetworkMonitor.java", phase,
         ))  # fmt: skip
     elif phase == "after" and true and not works and secure.trouble != "certificate":
         told.found.append(Finding(
@@ -55,7 +64,7 @@ def judge_truth(visits: Sequence[Visit], plain: Heard, secure: Heard, phase: Pha
         ))  # fmt: skip
     elif true and works:
         told.right.append(f"{phase} joining, http and https agree that the internet is there")
-    elif phase == "before" and plain.trouble in _UNTOLD:
+    elif phase == "before" and plain.trouble in _UNTOLD and not captive_heards(visits):
         told.found.append(_unanswered(plain))
     told.add(_intercepted(secure, phase))
     return told
@@ -74,13 +83,15 @@ def _unanswered(plain: Heard) -> Finding:
     return Finding("http-shut", "fault", says, "Redirect port 80 to the sign-in page.", "RFC 8952, 1", "before")
 
 
-def _true4(visits: Sequence[Visit]) -> list[Heard]:
-    """True replies over plain http that did not come by IPv6."""
+def _true(visits: Sequence[Visit], *, only4: bool) -> list[Heard]:
+    """True replies over plain http."""
     return [
         heard
         for visit in visits
         for way, heard in visit.heards.items()
-        if where(way.url).scheme == "http" and ":" not in heard.address and is_true(visit.client, way, heard)
+        if where(way.url).scheme == "http"
+        and not (only4 and ":" in heard.address)
+        and is_true(visit.client, way, heard)
     ]
 
 

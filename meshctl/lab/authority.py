@@ -1,8 +1,9 @@
-"""A certificate authority for trying things out: a root that a lab's phones believe, and an issuer under it."""
+"""A certificate authority for trying things out: a root that a lab's members believe, and an issuer under it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,9 +38,9 @@ _ONCE = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Authority:
-    """Keys and certificates in ``folder``; ``root`` is what others may come to believe."""
+    """Keys and certificates in ``folder``; ``root`` is what others may believe, its issuer is valid till ``ends``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ends: datetime = EVER) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self.root = folder / "root.pem"
@@ -47,18 +48,20 @@ class Authority:
         self._request("root", "a lab's root")
         self._sign("root", "root", "authority", (_ONCE, EVER), "")
         self._request("issuer", "a lab's issuer")
-        self._sign("issuer", "root", "authority", (_ONCE, EVER), "")
+        self._sign("issuer", "root", "authority", (_ONCE, ends), "")
 
     def issue(
         self, name: str, certificate: Path, key: Path, ends: datetime = EVER, *,
-        begins: datetime = _ONCE, owner: int | None = None, more: str = "",
+        begins: datetime = _ONCE, owner: int | None = None, others: Sequence[str] = (), more: str = "",
     ) -> None:  # fmt: skip
         """Put a server's certificate with its chain, and its key, where they are wanted, each whole at once.
 
-        The key is for ``owner`` alone. ``more`` are further lines of openssl's x509v3_config(5).
+        It is for the names ``others`` too. The key is for ``owner`` alone. ``more`` are further lines of openssl's
+        x509v3_config(5).
         """
         self._request("server", name)
-        self._sign("server", "issuer", "server", (begins, ends), f"subjectAltName = DNS:{name}\n{more}")
+        names = ",".join(f"DNS:{one}" for one in (name, *others))
+        self._sign("server", "issuer", "server", (begins, ends), f"subjectAltName = {names}\n{more}")
         chain = self.leaf() + (self._folder / "issuer.pem").read_text(encoding="ascii")
         _put(key, (self._folder / "server.key").read_text(encoding="ascii"), 0o600, owner)
         _put(certificate, chain, 0o644, owner)

@@ -1,4 +1,4 @@
-"""Certificates of a lab's portals and what its phones believe; and what a board's systemd does with DHCP options."""
+"""Certificates of a lab's portals and of its internet; and what a board's systemd does with DHCP options."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from meshctl.captivity import OPTIONS
 from meshctl.lab.authority import EVER, Authority
@@ -22,19 +21,18 @@ _SETTLED = 1.0
 
 
 class Certificates:
-    """The lab's authority; there is none where no node is ``secure``."""
+    """What the lab's authority signs."""
 
-    def __init__(self, folder: Path, nodes: Iterable[Node]) -> None:
+    def __init__(self, authority: Authority, nodes: Iterable[Node]) -> None:
+        self._authority = authority
         self._nodes = {node.name: node for node in nodes}
-        secure = [node for node in self._nodes.values() if node.table.secure]
-        self._authority = Authority(folder / "authority") if secure else None
         self._heard = dict.fromkeys(self._nodes, "")
-        for node in secure:
-            self.issue(node.name)
+        for node in self._nodes.values():
+            if node.table.secure:
+                self.issue(node.name)
 
     def issue(self, name: str, seconds: float | None = None) -> None:
         """Give a node's portal a new certificate, at once, that is valid for so long from now."""
-        assert self._authority is not None
         node = self._nodes[name]
         ends = EVER if seconds is None else datetime.fromtimestamp(time.time() + seconds, UTC)
         host, owner = str(node.table.portal.get("host", NAME)), node.launcher.privileges.users["portal"]
@@ -43,14 +41,6 @@ class Certificates:
     def withdraw(self, name: str) -> None:
         """Take a node's certificate away."""
         (self._nodes[name].etc / CERTIFICATE).unlink(missing_ok=True)
-
-    def teach(self, phone: str) -> None:
-        """Have what runs in a phone believe the authority, and nobody else."""
-        if self._authority is None:
-            return
-        folder = Path("/etc/netns", phone, "ssl", "certs")
-        folder.mkdir(parents=True)
-        (folder / "ca-certificates.crt").write_text(self._authority.root.read_text("ascii"), encoding="ascii")
 
     def heed(self, supervisor: Supervisor) -> None:
         """Have dnsmasq read its options again where they changed: meshctl-dhcp.path on a board."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from meshctl.lab import kernel
+from meshctl.lab.authority import Authority
 from meshctl.lab.ground import ROOM
 from meshctl.lab.kernel import ip
 from meshctl.lab.launch import Launcher, in_member, python
-from meshctl.lab.probes import SECURE
+from meshctl.lab.probes import BY_HOST, SECURE
 from meshctl.lab.supervisor import Spec
 from meshctl.lab.tables import INTERNET, InternetTable
 
@@ -14,8 +15,10 @@ NCSI = ("dns.msftncsi.com", "131.107.255.255", "fd3e:4f5a:5b81::1")
 """The name that Windows resolves to learn whether it is online, and what it expects."""
 
 
-CERTIFICATE = ROOM / "internet.pem"
-"""Of its web server, for the hosts that phones ask over https: who believes this file, believes them."""
+AUTHORITY = ROOM / "internet.pem"
+"""The root that its web server's certificate leads to, and those of `secure` nodes. A lab's members believe it."""
+
+_CHAIN, _KEY = ROOM / "web.pem", ROOM / "web.key"
 
 
 class Internet:
@@ -25,6 +28,12 @@ class Internet:
 
     def __init__(self, table: InternetTable) -> None:
         self.table = table
+
+    def certify(self, authority: Authority) -> None:
+        """Have its web server vouched for, by the names of the hosts that phones ask."""
+        AUTHORITY.write_bytes(authority.root.read_bytes())
+        first, *more = sorted({*SECURE, *(host for host, _ in BY_HOST)})
+        authority.issue(first, _CHAIN, _KEY, others=more)
 
     def build(self) -> None:
         """Make its namespace and addresses."""
@@ -49,11 +58,7 @@ class Internet:
             "--no-hosts", "--no-resolv", "--cache-size=0",
             f"--address=/#/{self.table.ipv4}", f"--address=/#/{self.table.ipv6}", f"--host-record={name},{ipv4},{ipv6}",
         )  # fmt: skip
-        words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj /CN=internet"
-        names = "subjectAltName=" + ",".join(f"DNS:{host}" for host in SECURE)
-        file = str(CERTIFICATE)
-        kernel.run(["openssl", *words.split(), "-addext", names, "-keyout", file, "-out", file])
-        web = in_member(self.name, *python("meshctl.lab.web", file, self.table.ipv4, self.table.ipv6))
+        web = in_member(self.name, *python("meshctl.lab.web", str(_CHAIN), str(_KEY), self.table.ipv4, self.table.ipv6))
         environment = launcher.environment()
         return [
             Spec(self.name, "resolver", resolver, environment),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from meshctl.lab import air, kernel, netmanager, privilege, reach, shelter
+from meshctl.lab.authority import Authority
 from meshctl.lab.certificates import Certificates
 from meshctl.lab.community import Community
 from meshctl.lab.fault import LabError
@@ -26,6 +27,7 @@ from meshctl.lab.place import Place
 from meshctl.lab.supervisor import Service, Spec, Supervisor
 from meshctl.lab.tables import MOST_PHONES, Client, Topology
 from meshctl.lab.topology import is_member_name
+from meshctl.lab.trust import believe
 from meshctl.lab.uplink import DEVICE as UPLINK
 from meshctl.lab.uplink import Uplink, ways_back
 from meshctl.lab.wires import Wires
@@ -41,10 +43,11 @@ class Neighbourhood:
         self.topology, self.place, self.supervisor = topology, place, supervisor
         self.privileges = privilege.privileges(Path("/proc/self/uid_map").read_text(encoding="ascii"))
         self.launcher = Launcher(self.privileges)
+        self.authority = Authority(place.folder / "authority")
         self.internet = Internet(topology.internet)
         self.nodes: dict[str, Node] = {}
         self.phones: dict[str, Phone] = {}
-        self.certificates = Certificates(place.folder, ())
+        self.certificates = Certificates(self.authority, ())
         self.wires = Wires(topology.node, topology.link)
         ways = ways_back(topology.node)
         self.uplinks = {
@@ -56,6 +59,8 @@ class Neighbourhood:
     def build_ground(self) -> None:
         """Write what members share, and shelter the services from private folders."""
         write_programs()
+        believe(self.authority.root)
+        self.internet.certify(self.authority)
         words = " ".join(f"'{word}'" for word in (sys.executable, "-m", "meshctl"))
         program = PROGRAMS / "meshctl"
         program.write_text(f"#!/bin/sh\nexec env PYTHONPATH='{shelter.PACKAGE.parent}' {words} \"$@\"\n", "utf-8")
@@ -85,7 +90,7 @@ class Neighbourhood:
             node = Node(number, table, self.place.folder / "nodes", self.launcher, devices)
             node.furnish(self.topology, community)
             self.nodes[node.name] = node
-        self.certificates = Certificates(self.place.folder, self.nodes.values())
+        self.certificates = Certificates(self.authority, self.nodes.values())
         with ThreadPoolExecutor(os.cpu_count()) as together:
             list(together.map(Node.derive, self.nodes.values()))
         for node in self.nodes.values():
@@ -125,8 +130,6 @@ class Neighbourhood:
         here, count = self.nodes[at], len(self.phones)
         made = [Phone(name, here, client, count + n, eui64=eui64) for n, name in enumerate(wanted)]
         build(made, self.topology.offloads)
-        for name in wanted:
-            self.certificates.teach(name)
         self.phones.update({phone.name: phone for phone in made})
         if self.nodes[at].powered:
             self.associate(made, self.nodes[at])

@@ -144,10 +144,10 @@ async def serve(
     await asyncio.gather(web.serve_forever(), safe.serve_forever())
 
 
-def main(certificate: str, *addresses: str) -> None:
+def main(certificate: str, key: str, *addresses: str) -> None:
     """Bind and serve; the echo answers from each of ``addresses``, as a client that asked it expects."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    context.load_cert_chain(certificate, key)
     echoes = []
     for address in addresses:
         echo = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)

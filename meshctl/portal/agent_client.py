@@ -92,9 +92,12 @@ class AgentClient:
         """The network as everybody may see it. Raises `AgentAway`, `Refused`."""
         return self._read(network_view, {"verb": "network"})
 
-    def secure_door(self, *, usable: bool, left: float) -> None:
-        """Tell whether phones may be sent to the door of TLS, for how many seconds. Raises `AgentAway`, `Refused`."""
-        self._ask({"verb": "secure-door", "usable": usable, "left": left})
+    def secure_door(self, *, usable: bool, left: float, lifetime: float) -> None:
+        """Tell whether phones may be sent to the door of TLS, and for how many seconds of how many.
+
+        Raises `AgentAway`, `Refused`.
+        """
+        self._ask({"verb": "secure-door", "usable": usable, "left": left, "lifetime": lifetime})
 
     def lines(self) -> Lines:
         """Where homes' days are kept. Raises `AgentAway`, `Refused`."""

@@ -29,12 +29,13 @@ class Unusable(MeshctlError):  # noqa: N818  # read aloud: "raises Unusable"
 
 @dataclass(frozen=True)
 class Checked:
-    """A certificate that passed: what a server needs of it, and until when it is valid, in seconds since 1970.
+    """A certificate that passed: what a server needs of it, and from and until when it is valid, in seconds since 1970.
 
     ``vouched`` says whether this board's own list of authorities leads to it.
     """
 
     context: ssl.SSLContext
+    since: float
     until: float
     vouched: bool
 
@@ -49,7 +50,7 @@ class Certificate:
         self._looked_at = 0.0
         self._said = ""
         self._in_use: Checked | None = None
-        self._good = False
+        self._spoilt = self._good = False
 
     @property
     def context(self) -> ssl.SSLContext | None:
@@ -65,6 +66,11 @@ class Certificate:
         """Return for how many seconds the one in use is still valid; 0 while phones may not be sent here."""
         return max(0.0, self._in_use.until - wall) if self._in_use and self._good else 0.0
 
+    @property
+    def lifetime(self) -> float:
+        """For how many seconds the one in use was made; 0 without one."""
+        return self._in_use.until - self._in_use.since if self._in_use else 0.0
+
     def look(self, wall: float, monotonic: float) -> bool:
         """Take up what changed; return whether phones may be sent here now. ``wall`` is in seconds since 1970."""
         stamp = self._stamp()
@@ -73,8 +79,8 @@ class Certificate:
             self._say(f"{self._files[0]} or {self._files[1]} is not there or hidden: no page is served over TLS")
         elif stamp != self._seen or monotonic - self._looked_at >= LOOK_AGAIN:
             self._check(stamp, monotonic)
-        self._good = self._in_use is not None and wall < self._in_use.until
-        if self._in_use is not None and not self._good:
+        self._good = self._in_use is not None and not self._spoilt and wall < self._in_use.until
+        if self._in_use is not None and not self._good and not self._spoilt:
             self._say("the certificate has expired: phones are told nothing of it any more")
         return self._good
 
@@ -83,9 +89,12 @@ class Certificate:
         try:
             checked = check(*self._files, self._host)
         except Unusable as fault:
-            kept = " The one before stays in use." if self._in_use else ""
-            self._say(f"the certificate is refused: {fault}.{kept}")
+            # What was good and is the same: its issuer has ended meanwhile, or the clock was wrong.
+            self._spoilt = self._spoilt or stamp == self._taken_up
+            kept = " Phones are told nothing of it." if self._spoilt else " The one before stays in use."
+            self._say(f"the certificate is refused: {fault}.{kept if self._in_use else ''}")
             return
+        self._spoilt = False
         if stamp != self._taken_up or self._in_use is None:
             self._in_use, self._taken_up = checked, stamp
             self._said = ""
@@ -129,7 +138,8 @@ def check(certificate: Path, key: Path, host: str) -> Checked:
     vouched = _is_vouched(context, host)
     if not vouched and len(chain) == 1 and leaf.get("caIssuers"):
         raise Unusable(f"{certificate} lacks its issuer's certificate; give the full chain, as phones fetch none")
-    return Checked(context, ssl.cert_time_to_seconds(str(leaf["notAfter"])), vouched)
+    since, until = (ssl.cert_time_to_seconds(str(leaf[key])) for key in ("notBefore", "notAfter"))
+    return Checked(context, since, until, vouched)
 
 
 def _server(certificate: Path, key: Path) -> ssl.SSLContext:

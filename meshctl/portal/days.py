@@ -17,6 +17,7 @@ from meshctl.portal.agent_client import Refused
 from meshctl.portal.figures import day_name, volume
 from meshctl.portal.join import agent, client_address
 from meshctl.portal.keys import STATUS, again, safe_address, typed
+from meshctl.portal.languages import spoken_there
 
 pages = Blueprint("days", __name__)
 
@@ -83,14 +84,14 @@ def _start() -> str:
         plain = ipaddress.ip_address(urlsplit(f"//{request.host}").hostname or "")
     except ValueError:
         return first
-    return first if plain.is_loopback else str(current_app.jinja_env.globals["own_address"])
+    return first if plain.is_loopback else spoken_there(str(current_app.jinja_env.globals["own_address"]))
 
 
 def _addresses(lines: Lines) -> list[str]:
     """The same page at the other boxes that have a line."""
     number = current_app.extensions["meshctl"][1].port
     port = "" if number == 80 else f":{number}"
-    return [f"http://{address}{port}/home" for address in lines.others]
+    return [spoken_there(f"http://{address}{port}/") + "home" for address in lines.others]
 
 
 def rows_of(days: Collection[DayUse]) -> list[Row]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
@@ -33,11 +35,16 @@ def line_now() -> LineFigures | None:
 
 
 def admitted(view: DeviceView) -> DeviceView:
-    """The device as it is; where no button is asked for, as it is once it is let in."""
+    """The device as it is; where no button is asked for, as it is once it is let in.
+
+    There a stay has no end: who is still here is let in anew before his time is over.
+    """
     settings: Portal = current_app.extensions["meshctl"][1]
-    if settings.splash or view.state != "visitor" or view.pause is not None:
+    if settings.splash:
         return view
-    return agent().join(client_address())
+    if view.state == "visitor" and view.pause is None:
+        view = agent().join(client_address())
+    return replace(view, expires_in=None)
 
 
 @pages.get("/")
@@ -72,7 +79,7 @@ def press() -> Response:
 @pages.get("/online")
 def online() -> str | Response:
     """What a device that has joined needs to know first."""
-    view = agent().device(client_address())
+    view = admitted(agent().device(client_address()))
     return redirect(url_for("join.home")) if view.state == "visitor" or view.pause else _online(view)
 
 

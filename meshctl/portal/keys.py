@@ -11,7 +11,7 @@ from typing import Any
 from flask import request
 
 from meshctl.portal.api import secure_portal
-from meshctl.portal.languages import chosen
+from meshctl.portal.languages import spoken_there
 from meshctl.portal.passes import read_code, read_pass
 
 STATUS = {
@@ -58,7 +58,5 @@ def safe_address(page: str) -> str:
     """Return where a page is over https; empty where it is that already, or there is no certificate."""
     if request.is_secure:
         return ""
-    root, language = secure_portal(), chosen()
-    if not root:
-        return ""
-    return f"{root}{language}/{page}" if language else f"{root}{page}"
+    root = secure_portal()
+    return spoken_there(root) + page if root else ""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from flask import Flask, current_app, g, has_request_context, redirect, request
 from flask_babel import Babel, get_locale
@@ -80,6 +80,12 @@ def chosen() -> str | None:
     return tag
 
 
+def spoken_there(root: str) -> str:
+    """The root of a box's pages, this one's or another's, in the language in the address; links cannot be relative."""
+    tag = chosen()
+    return f"{root}{tag}/" if tag else root
+
+
 def _here() -> str:
     """The path of the page that can be read at this address, or the first page's: a button or a fault has none."""
     if not has_request_context() or request.url_rule is None:
@@ -90,11 +96,12 @@ def _here() -> str:
 
 def lead() -> Response | None:
     """Lead who names a language in another way to the page's address in it."""
-    plain, asked = request.path.removeprefix("/"), request.args.get("lang", "")
+    plain, asked = request.path.removeprefix("/"), _plain(request.args.get("lang", ""))
     if request.method not in ("GET", "HEAD"):
         return None
     if asked in _BY_TAG:
-        return redirect(f"/{asked}{quote(request.path)}", 302)
+        others = urlencode([(name, value) for name, value in request.args.items(multi=True) if name != "lang"])
+        return redirect(f"/{asked}{quote(request.path)}{'?' if others else ''}{others}", 302)
     return redirect(f"/{plain}/", 302) if plain in _BY_TAG and chosen() is None else None
 
 
@@ -110,10 +117,15 @@ def _wanted() -> str:
 def _liked() -> str:
     """The first language that the browser names, of whatever country, which there is."""
     for tag, quality in request.accept_languages:
-        plain = tag.replace("_", "-").partition("-")[0].lower()
+        plain = _plain(tag)
         if quality > 0 and plain in _BY_TAG:
             return plain
     return "en"
+
+
+def _plain(tag: str) -> str:
+    """The language of a tag, of whatever country and script."""
+    return tag.replace("_", "-").partition("-")[0].lower()
 
 
 class _ChosenByPath:

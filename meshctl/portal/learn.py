@@ -62,6 +62,7 @@ def network() -> str:
         boxes=boxes[:BOXES_SHOWN],
         more=len(boxes[BOXES_SHOWN:]),
         outages=view.outages[:OUTAGES_SHOWN],
+        left_out=len(view.outages) > OUTAGES_SHOWN,
     )
 
 

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from meshctl.portal.agent_client import Refused
 from meshctl.portal.figures import FEW
-from meshctl.portal.join import agent, client_address
+from meshctl.portal.join import admitted, agent, client_address
 from meshctl.portal.passes import read_pass
 
 pages = Blueprint("me", __name__)
@@ -18,7 +18,7 @@ _STATUS = {"unreadable": 422, "wrong-pass": 422, "too-many-tries": 429}
 @pages.get("/share")
 def share() -> str | Response:
     """This device's own figures, exact: they are nobody else's."""
-    view = agent().device(client_address())
+    view = admitted(agent().device(client_address()))
     if view.state == "visitor" or view.pause:
         return redirect(url_for("join.home"))
     return render_template("share.html", view=view, homes=view.homes if view.homes >= FEW else None)

@@ -19,6 +19,8 @@ from flask import current_app, redirect, request
 from werkzeug.exceptions import Forbidden, MisdirectedRequest
 from werkzeug.wrappers import Response
 
+from meshctl.portal.languages import spoken_there
+
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HERE = frozenset({"same-origin", "none"})
 """What Sec-Fetch-Site says where no other site took part (Fetch Metadata, 2.4)."""
@@ -33,7 +35,7 @@ def refuse_foreign() -> Response | None:
     reads = request.method in _READS
     if request.path != "/health" and not is_own(host, _portal_name()):
         if reads and request.path == "/":
-            return redirect(str(current_app.jinja_env.globals["own_address"]))
+            return redirect(spoken_there(str(current_app.jinja_env.globals["own_address"])))
         raise MisdirectedRequest
     if not reads and not _is_from_here(host):
         raise Forbidden

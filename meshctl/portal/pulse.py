@@ -45,7 +45,8 @@ class Pulse:
         usable = self._certificate is not None and self._certificate.look(wall, monotonic)
         try:
             if self._certificate is not None and (usable != self._told or monotonic >= self._tell_at):
-                self._agent.secure_door(usable=usable, left=self._certificate.left(wall))
+                left, lifetime = self._certificate.left(wall), self._certificate.lifetime
+                self._agent.secure_door(usable=usable, left=left, lifetime=lifetime)
                 self._told, self._tell_at = usable, monotonic + TELL_EVERY
             if monotonic >= self._ask_at:
                 self._ask_at = monotonic + ASK_EVERY

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from nacl.signing import SigningKey
@@ -17,9 +19,10 @@ from meshctl.agent.members import Members
 from meshctl.agent.mesh.addresses import Addresses
 from meshctl.agent.mesh.channel import Message
 from meshctl.agent.mesh.circle import Place
-from meshctl.agent.mesh.daykeys import DayKeys
+from meshctl.agent.mesh.keyring import Keyring
 from meshctl.agent.mesh.membership import Membership
 from meshctl.agent.mesh.sessions import Post
+from meshctl.agent.mesh.shelf import Shelf
 from meshctl.agent.remember_verbs import RememberVerbs
 from meshctl.agent.remembering import Remembering
 from meshctl.agent.store import Store
@@ -84,7 +87,7 @@ class Board:
 
     def __init__(self, world: World, name: str, *, has_wall: bool, alone: bool = False) -> None:
         self.world, self.name, self.alone = world, name, alone
-        self.state = world.folder / name
+        self.state, self.run = world.folder / name, world.folder / f"{name}.run"
         self.state.mkdir()
         self.key, self.clock, self.is_on = SigningKey.generate(), Clock(world, has_wall=has_wall), False
         public = base64.b64encode(bytes(self.key.verify_key)).decode()
@@ -96,23 +99,42 @@ class Board:
         """Begin with what is on disk, and nothing of what was in RAM."""
         self.clock.booted, self.is_on = self.world.now, True
         self.boots += 1
+        shutil.rmtree(self.run, ignore_errors=True)
+        self.run.mkdir()
+        self.start()
+
+    def restart(self) -> None:
+        """Have the agent begin anew in the same boot, with what it left in RAM."""
+        self.members.save(self.run / "devices.json")
+        self.store.close()
+        self.start()
+
+    def start(self) -> None:
+        """Wire an agent's parts, as `meshctl.agent.main` does."""
         config = replace(CONFIG, node=Node(self.name), paths=Paths(str(self.state), str(self.state)))
         self.store = Store(self.state)
         self.store.boot(f"life {self.boots}")
-        self.members, self.day_keys = Members(), DayKeys()
+        now = self.clock.read().monotonic
+        self.members, self.day_keys = Members(), Keyring(self.run, now)
+        self.members.load(self.run / "devices.json", now)
         self.kernel = FakeKernel(config, ["lan0", "mesh0", "wan0"], lambda: self.clock.read().monotonic)
         self.kernel.around = {address: hardware for hardware, address in ADDRESSES.items()}
         self.turns = Reconciler(config, self.kernel, self.store, self.members, self.clock)
         parts = (self.store, self.members, self.turns)
         networks = Addresses([CONFIG.access[0].interface4.network])
-        membership = Membership(self.name, self.day_keys, ([], []), parts, networks, self._tell, lambda: None)
+        self.shelf = Shelf(self.store)
+        membership = Membership(
+            self.name, self.day_keys.keys, (self.shelf.records(now), []), parts, networks, self._tell, lambda: None
+        )
         self.circle = Circle(self, membership)
         views = Views(config, parts, self.clock)
-        self.verbs = Verbs(config, self.kernel, parts, self.clock, views)
+        mesh: Any = None if self.alone else SimpleNamespace(membership=membership)
+        self.verbs = Verbs(config, self.kernel, parts, self.clock, views, mesh)
         circle = None if self.alone else self.circle
         self.remembering = Remembering(config, self.kernel, parts, self.clock, self.key, circle)
         RememberVerbs(config, self.kernel, parts, self.clock, views, self.remembering, circle).attach(self.verbs)
         self.turns.start()
+        membership.adopt(now)
 
     def power_off(self) -> None:
         """Lose all that is in RAM."""
@@ -120,25 +142,13 @@ class Board:
         self.is_on = False
 
     def ask(self, verb: str, phone: str = PHONE, **more: str) -> dict[str, Any]:
-        """Ask as the portal does, and have the other boards hear of who leaves as an agent's mesh has them."""
+        """Ask as the portal does."""
         request = {"address": ADDRESSES[phone], **more}
-        was, now = self.members.get(phone), self.clock.read().monotonic
-        reply = self.verbs.join([request])[0] if verb == "join" else self.verbs.table[verb].run(request)
-        if verb == "leave" and was is not None and not self.alone:
-            self.circle.membership.left(was, now)
-        if verb == "join" and not self.alone:
-            self.circle.membership.joined([device for device in [self.members.get(phone)] if device], {}, now)
-        return reply
+        return self.verbs.join([request])[0] if verb == "join" else self.verbs.table[verb].run(request)
 
     def see(self, *phones: str) -> set[str]:
         """Have the watch see devices; return whom the kernel lets through."""
         self.verbs.seen({phone: [ADDRESSES[phone]] for phone in phones})
-        membership = self.circle.membership
-        let_in = [device for phone in phones if (device := self.members.get(phone))]
-        if not self.alone:
-            membership.joined(
-                [d for d in let_in if not membership.roaming.mine(d.hardware)], {}, self.clock.read().monotonic
-            )
         return self.online()
 
     def online(self) -> set[str]:
@@ -148,8 +158,40 @@ class Board:
     def turn(self) -> None:
         """Do what a turn of the loop does."""
         self.turns.tick()
+        now, membership = self.clock.read().monotonic, self.circle.membership
+        if self.day_keys.turn(self.name, list(self.world.boards), now):
+            self.keys_changed()
+        membership.turn({}, now)
+        membership.keep(self.shelf, now, all_keys_known=now > 30 * HOUR)
         self.remembering.turn()
         self.remembering.purge()
+
+    def keys_changed(self) -> None:
+        """Tell the others of new keys of the day, and look at everybody again."""
+        now = self.clock.read().monotonic
+        self._tell({"kind": "keys", "keys": self.day_keys.keys.offer([], now)})
+        self.circle.membership.keys_changed(now)
+
+    def hear(self, sender: str, message: Message, post: Post) -> None:
+        """Take a message in as `meshctl.agent.mesh.node` does."""
+        now, kind = self.clock.read().monotonic, message["kind"]
+        if kind == "devices":
+            owner = self.name if message.get("yours") else sender
+            self.circle.membership.heard(owner, message["records"], 720 * HOUR, now)
+        elif kind == "keys":
+            if self.day_keys.accept(message["keys"], now):
+                self.keys_changed()
+        elif kind in self.circle.hears:
+            self.circle.hears[kind](sender, message, post)
+
+    def greet(self, other: str, post: Post) -> None:
+        """Say everything to a board that is reached anew."""
+        now, membership = self.clock.read().monotonic, self.circle.membership
+        post({"kind": "keys", "keys": self.day_keys.keys.offer([], now)})
+        post({"kind": "devices", "records": membership.told(now)})
+        post({"kind": "devices", "yours": True, "records": membership.told_of(other, now)})
+        for say in self.circle.says:
+            say(other, post)
 
     def keys_on_disk(self) -> list[str]:
         """The keys on this board's disk."""
@@ -167,12 +209,14 @@ class Board:
 
 
 class World:
-    """All boards; ``cut`` are those that reach nobody."""
+    """All boards; ``cut`` are those that reach nobody. With ``late`` messages wait for `drain`."""
 
     def __init__(self, folder: Path, *names: str, walls: bool = True) -> None:
         self.folder, self.now, self.hub = folder, 0.0, names[0]
         self.boards: dict[str, Board] = {}
         self.cut: set[str] = set()
+        self.late: random.Random | None = None
+        self.queues: dict[tuple[str, str], list[Message]] = {}
         for name in names:
             self.boards[name] = Board(self, name, has_wall=walls, alone=len(names) == 1)
         self.meet()
@@ -184,26 +228,29 @@ class World:
         if board is None or not board.is_on or self.cut & {sender, to}:
             return False
         message = json.loads(json.dumps(message))
-        if message["kind"] == "devices":
-            board.circle.membership.heard(sender, message["records"], 1e7, board.clock.read().monotonic)
-        elif message["kind"] in board.circle.hears:
-            board.circle.hears[message["kind"]](sender, message, self._way(to, sender))
+        if self.late is None:
+            board.hear(sender, message, self._way(to, sender))
+        else:
+            self.queues.setdefault((sender, to), []).append(message)
         return True
 
+    def drain(self) -> None:
+        """Deliver what is on its way, in any order in which each board's messages to another keep theirs."""
+        while waiting := [way for way, queue in self.queues.items() if queue]:
+            assert self.late is not None
+            sender, to = self.late.choice(sorted(waiting))
+            message = self.queues[sender, to].pop(0)
+            if self.boards[to].is_on and not self.cut & {sender, to}:
+                self.boards[to].hear(sender, message, self._way(to, sender))
+
     def meet(self) -> None:
-        """Have every pair of boards reach each other anew, and share a key of the day."""
+        """Have every pair of boards reach each other anew."""
+        self.queues.clear()
         up = [board for board in self.boards.values() if board.is_on and board.name not in self.cut]
         for one in up:
             for other in up:
-                for say in one.circle.says if one is not other else ():
-                    say(other.name, self._way(one.name, other.name))
-        for board in up:
-            if not len(board.day_keys):
-                board.day_keys.make(board.clock.read().monotonic)
-        offers = [(board.day_keys.offer([], board.clock.read().monotonic)) for board in up]
-        for board in up:
-            for offer in offers:
-                board.day_keys.accept(offer, board.clock.read().monotonic)
+                if one is not other:
+                    one.greet(other.name, self._way(one.name, other.name))
 
     def _way(self, sender: str, to: str) -> Post:
         def post(message: Message) -> None:

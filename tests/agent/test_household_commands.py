@@ -201,7 +201,9 @@ def test_a_code_is_drawn_for_a_home_that_exists(agent: SmallAgent, call: Call) -
     handle = json.loads(call("add", "--json").output)["handle"]
     drawn = json.loads(call("code", handle.lower(), "--json").output)
     assert (drawn["handle"], drawn["minutes"], len(drawn["code"])) == (handle, 15, 9)
-    assert re.search(r"^    \w{4}-\w{4}$", call("code", handle).output, re.M)
+    told = call("code", handle).output
+    assert re.search(r"^    \w{4}-\w{4}$", told, re.M)
+    assert "It is typed at http://mesh.home/mine, " in told
     assert call("code", "ZZZZ").exit_code == 1
 
 

@@ -54,8 +54,10 @@ def test_the_line_works_as_long_as_a_name_server_answers(plugged: list[bool], mo
         server.silent = True
         await line.ask()
         assert line.facts() == {}
+        assert line.silent_since is None
         now[0] += 2
         assert not line.works
+        assert line.silent_since == 100, "since the last answer, not since it was noticed"
         assert "no name server behind the line answers" in line.facts()["uplink"].error
         server.silent = False
         await answered(line, server)

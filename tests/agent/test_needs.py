@@ -56,9 +56,13 @@ def test_an_element_is_made_anew_so_that_its_time_begins_again() -> None:
 def test_a_name_that_leads_nowhere_or_home_opens_nothing(config: Config, caplog: pytest.LogCaptureFixture) -> None:
     asked = replace(config, portal=Portal(reachable=("localhost:80", "nowhere.invalid:80")))
     kernel = FakeKernel(asked, ["lan0"], lambda: 0.0)
-    assert asyncio.run(Needs(asked, kernel, list).look()) is False
+    needs = Needs(asked, kernel, list)
+    for _ in range(3):
+        assert asyncio.run(needs.look()) is False
     assert kernel.changes == 0
     assert "localhost leads to no address of the internet" in caplog.text
+    assert "nowhere.invalid is not found" in caplog.text
+    assert len(caplog.records) == 2  # the log of a board is in RAM
 
 
 def test_without_names_there_is_nothing_to_do_and_no_rule(config: Config, tmp_path: Path) -> None:

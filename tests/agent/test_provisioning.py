@@ -122,6 +122,19 @@ def test_a_report_says_how_the_certificate_is(config: Config, clock: HandClock) 
     assert "Phones cannot use it" in made.fact().error
 
 
+def test_a_certificate_that_lives_for_days_is_no_trouble_until_its_last_quarter(
+    config: Config, clock: HandClock
+) -> None:
+    day, made = 86400.0, Provisioning(config, clock)
+    made.tell({"usable": True, "left": 2 * day, "lifetime": 6 * day})
+    assert made.fact() == Fact(True, 2.0, "days left")
+    made.tell({"usable": True, "left": 1.4 * day, "lifetime": 6 * day})
+    assert made.fact() == Fact(False, 1.4, "days left", "It ends in 34 hours and was not renewed.")
+    made.tell({"usable": True, "left": 6.9 * day, "lifetime": 365 * day})
+    assert not made.fact().ok, "a long life changes nothing"
+    assert made.tell({"usable": True, "left": day, "lifetime": "week"})["error"]["code"] == "bad-request"
+
+
 def test_a_node_without_a_certificate_has_no_such_fact(config: Config, clock: HandClock) -> None:
     made = Provisioning(replace(config, portal=Portal()), clock)
     later(clock, BELIEVED)

@@ -44,7 +44,8 @@ class Node:
         kernel = FakeKernel(config, ["lan0", "wan0", "mesh0"], lambda: self.clock.now.monotonic)
         kernel.around[HERE] = PHONE
         mesh: Any = SimpleNamespace(
-            gateway_in_use="third", lists=SimpleNamespace(roster=Roster(1, (GATEWAY, ACCESS, OTHER_GATEWAY)))
+            way=SimpleNamespace(gateway="third"),
+            lists=SimpleNamespace(roster=Roster(1, (GATEWAY, ACCESS, OTHER_GATEWAY))),
         )
         self.tries = Tries(each=6, together=120, seconds=60.0)
         self.kernel = kernel

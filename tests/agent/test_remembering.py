@@ -69,6 +69,20 @@ def test_a_remembered_device_is_what_it_was_a_week_and_a_power_cut_later(
     assert OTHER in back.kernel.greeted or back.alone
 
 
+def test_who_asks_again_under_the_next_key_is_remembered_under_that_one(world: Raise) -> None:
+    street = world("elm", "oak", "ash")
+    oak, ash = street.boards["oak"], street.boards["ash"]
+    for _ in range(2):
+        settle(street, "oak", PHONE, None)
+        oak.ask("remember")
+        street.power_cut()
+        assert ash.see(PHONE) == {PHONE}
+        street.wait(40 * DAY)
+    assert len(oak.keys_on_disk()) > 1
+    assert ash.see(PHONE) == {PHONE}
+    assert len([one for one in street.boards["elm"].remembering.keeping.book.all() if not one.gone]) == 1
+
+
 def test_after_ninety_days_nobody_is_remembered_and_nothing_is_left(world: Raise) -> None:
     street = world("elm", "oak")
     settle(street, "oak", PHONE, None)

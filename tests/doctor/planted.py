@@ -41,6 +41,10 @@ class Behaviour:
     ends: bool = True
     stale: bool = False
     fakes: bool = False
+    fakes_for: str = ""
+    """Whose user agent has this hears the true reply."""
+    opens_443: bool = False
+    """Whether https is let through over IPv4 before joining."""
     fakes_after: bool = False
     leaks6: bool = False
     drops: bool = False
@@ -85,7 +89,7 @@ class Planted:
         """Open or shut the firewall."""
         self.joined = joined
         how = "drop" if self.behaviour.drops else "reject with tcp reset"
-        shut = [] if joined else [f"ip daddr {SITE4} tcp dport {{ 443, 853 }} {how};"]
+        shut = [] if joined or self.behaviour.opens_443 else [f"ip daddr {SITE4} tcp dport {{ 443, 853 }} {how};"]
         if not joined and not self.behaviour.leaks6:
             shut.append(f"ip6 daddr {SITE6} tcp dport {{ 443, 853 }} {how};")
         if not joined and self.behaviour.shuts:
@@ -97,9 +101,10 @@ class Planted:
         text = f"add table inet planted\nflush table inet planted\ntable inet planted {{\n{rules}\n}}"
         run(["ip", "netns", "exec", self.member, "nft", "-f", "-"], text)
 
-    def is_open(self, address: str) -> bool:
+    def is_open(self, address: str, port: int) -> bool:
         """Whether a request to the internet from there reaches it."""
-        return self.joined or (self.behaviour.leaks6 and ":" in address)
+        how = self.behaviour
+        return self.joined or (how.leaks6 and ":" in address) or (how.opens_443 and port == 443)
 
     def serve(self, stack: ExitStack) -> None:
         """Raise everything; what ``stack`` closes is gone again."""
@@ -194,12 +199,15 @@ class _Hand(BaseHTTPRequestHandler):
             self._own(planted)
         elif getattr(self, "bound", False) and planted.behaviour.stale:
             self._captive(planted.behaviour)
-        elif planted.is_open(server.address) or (planted.behaviour.fakes and server.server_address[1] == 80):
+        elif planted.is_open(server.address, server.server_address[1]) or self._is_faked(planted.behaviour):
             true = reply_to(self.headers["Host"], self.path.partition("?")[0])
             self._send(true.status, true.body, ("Content-Type", true.kind))
         else:
             self.bound = True
             self._captive(planted.behaviour)
+
+    def _is_faked(self, how: Behaviour) -> bool:
+        return how.fakes or (bool(how.fakes_for) and how.fakes_for in self.headers.get("User-Agent", ""))
 
     def do_POST(self) -> None:
         planted = cast("_Server", self.server).planted
@@ -243,7 +251,8 @@ class _Hand(BaseHTTPRequestHandler):
         if not wants:
             self._send(302, b"moved\n", ("Location", f"http://{NAME}/"), *common)
             return
-        words = {"captive": not planted.joined, "user-portal-url": f"https://{NAME}/", **how.api}
+        urls = {"user-portal-url": f"https://{NAME}/", "venue-info-url": f"https://{NAME}/venue"}
+        words = {"captive": not planted.joined, **urls, **how.api}
         if how.api_padding:
             words["x"] = "y" * how.api_padding
         told = {key: value for key, value in words.items() if value is not None}

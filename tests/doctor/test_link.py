@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -45,9 +48,18 @@ def phone() -> Iterator[str]:
         yield near
 
 
-def test_dhcp_dhcpv6_and_the_router_are_asked_and_say_what_they_announce(phone: str) -> None:
-    with inside_net(phone):
+def link_local(device: str) -> str:
+    rows = [line.split() for line in Path("/proc/thread-self/net/if_inet6").read_text(encoding="ascii").splitlines()]
+    digits = next(row[0] for row in rows if row[5] == device and row[0].startswith("fe80"))
+    return str(ipaddress.IPv6Address(int(digits, 16)))
+
+
+def test_dhcp_dhcpv6_and_the_router_say_what_they_announce_also_beside_a_client_of_the_machine(phone: str) -> None:
+    with inside_net(phone), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
         device = default_device()
+        # As NetworkManager's and systemd's clients do.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        client.bind((link_local(device), 546, 0, socket.if_nametoindex(device)))
         told = ask_link(device)
 
     assert device == "eth0"

@@ -84,6 +84,8 @@ BEFORE = [
     ("a page of no type", replace(CLEAN, page_kind="text/plain"), {"page-not-html"}, set()),
     ("a page from elsewhere", replace(CLEAN, page=OUTSIDE), {"page-needs-outside"}, set()),
     ("faked success", replace(CLEAN, fakes=True), {"faked-success"}, KEYS),
+    ("faked success for one maker", replace(CLEAN, fakes_for="CaptiveNetworkSupport"), {"faked-success"}, {"apple"}),
+    ("https that is open", replace(CLEAN, opens_443=True), {"https-open"}, set()),
     ("IPv6 that leaks", replace(CLEAN, leaks6=True), {"ipv6-leak"}, KEYS),
     ("a drop in place of a refusal", replace(CLEAN, drops=True), {"dropped"}, set()),
     ("no HTTP", replace(CLEAN, garbles=True), {"http-shut"}, KEYS),
@@ -100,6 +102,7 @@ def test_a_fault_before_joining_is_named_with_who_misbehaves(
     report = looked_at(planted, fault)
 
     assert codes <= found(report)
+    assert ("ipv6-leak" in found(report)) == fault.leaks6
     assert clients == bad(report)
     named = clients or found(report, "fault")
     assert report.code == (1 if named else 0)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from meshctl.doctor.announced import UNRESTRICTED
+from meshctl.doctor.examine import Examination, Plan
+from meshctl.lab.kernel import inside_net
 from tests.doctor.planted import API, NAME, OWN4, OWN6, PAGE, Behaviour, Planted
-from tests.doctor.test_planted import bad, examined, found, looked_at
+from tests.doctor.test_planted import SOME, bad, examined, found, looked_at
 
 pytestmark = pytest.mark.kernel
 
@@ -32,6 +35,7 @@ API_FAULTS = [
     ("no captive", api(captive=None), API, {"api-captive"}),
     ("captive and not so", api(captive=False), API, {"api-disagrees"}),
     ("no page", api(user_portal_url=None), API, {"api-no-page"}),
+    ("no page of the place", api(venue_info_url=None), API, {"api-no-venue"}),
     ("a page that is no address", api(user_portal_url=7), API, {"api-type"}),
     ("a page over http", api(user_portal_url=f"http://{NAME}/"), API, {"api-page-over-http"}),
     ("seconds as text", api(seconds_remaining="60"), API, {"api-type", "api-remaining"}),
@@ -54,6 +58,12 @@ def test_a_fault_of_the_api_is_named(planted: Planted, fault: Behaviour, address
     assert codes == {code for code in found(report) if code.startswith("api-")}
     assert bad(report) == set()
     assert report.code == (1 if found(report, "fault") else 0)
+
+
+def test_a_page_of_the_api_that_is_not_there_fails_only_those_who_ask_the_api(planted: Planted) -> None:
+    report = looked_at(planted, api(user_portal_url=f"https://{NAME}:4444/"), api=API)
+
+    assert (found(report, "fault"), bad(report)) == ({"page-unreachable"}, {"apple", "android"})
 
 
 def test_without_an_api_it_is_unchecked_and_not_green(planted: Planted) -> None:
@@ -100,6 +110,17 @@ def test_a_page_that_asks_for_something_is_left_alone(planted: Planted) -> None:
     assert not planted.joined
     assert "asks for room" in report.gave_up
     assert (report.code, len(report.phases)) == (2, 1)
+
+
+def test_a_device_that_the_portal_still_catches_after_joining_is_told_so(planted: Planted) -> None:
+    planted.behave(CLEAN)
+    one = Examination(Plan(SOME, (OWN4,), ssl.create_default_context(cafile=str(planted.authority.ca)), most=1.0))
+    with inside_net(planted.member):
+        one.after()
+    report = one.close()
+
+    assert found(report, "fault") == {"still-captive"}
+    assert report.code == 1
 
 
 def test_a_device_that_has_joined_already_is_told_so(planted: Planted) -> None:

@@ -48,7 +48,7 @@ def test_each_client_concludes_something_it_can_show(data: st.DataObject, client
     report = Report([Seen("before", [visit], "portal")])
     report.told.add(captive_answers(list(heards.values())))
     first = heards[client.ways[0]]
-    report.told.add(judge_truth([visit], first, first, "before", unrestricted=False))
+    report.told.add(judge_truth([visit], (first, first), "before", unrestricted=False))
 
     assert verdict.state == "portal" or verdict.state in SHOWN
     assert as_json(report)["clients"][0]["reason"] == verdict.reason

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import threading
 import time
-from functools import partial
 
 from tests.agent import qr
-from tests.journeys.street import SITE4, TICK, Street
+from tests.journeys.street import SITE4, Street
 
 GATEWAY = "10.44.0.1"
 
@@ -46,7 +45,8 @@ def print_and_link(ring: Street) -> tuple[str, tuple[str, ...]]:
     asked = ("--data-urlencode", f"pass={household_pass}")
     for phone in ("e-1", "o-1"):
         assert f'value="{"-".join(re.findall("....", household_pass))}"' in page(ring, phone, scanned)
-        ring.until(partial(_links, ring, phone, asked))
+        ring.await_roll(phone)
+        assert page(ring, phone, f"http://{ring.portal(phone)}/pass", *asked).endswith("303")
     return household_pass[:4], asked
 
 
@@ -54,7 +54,7 @@ def read_the_days(ring: Street, handle: str, asked: tuple[str, ...]) -> None:
     """The home's days are at the gateway, for whoever has the pass, also behind another node."""
     for phone in ("e-1", "o-1"):
         assert ring.fetch(phone, f"http://{SITE4}/bytes/2000000") == "200 2000000"
-    time.sleep(2 * TICK)
+    ring.until(lambda: ring.carried(handle) > 4_000_000)
     shown = ring.ask("household", "show", handle)
     assert (shown["devices"], shown["present"]) == (1, True)
     assert shown["bytes"]["down"] > 4_000_000
@@ -90,9 +90,9 @@ def ask_for_an_erase_and_take_it_back(ring: Street, handle: str) -> None:
 
 
 def code(ring: Street, handle: str) -> tuple[str, str]:
-    """The form's field with a steward's code, drawn at the hub's node; every other one knows it soon."""
+    """The form's field with a steward's code, drawn at the hub's node; every other one knows it then."""
     drawn = ring.ask("household", "code", handle)["code"]
-    time.sleep(0.3)
+    ring.heard("oak", "ash")
     return "-d", f"key={drawn}"
 
 
@@ -116,7 +116,3 @@ def remove(ring: Street, handle: str) -> None:
         one.join()
     assert told == ["200 4000000"] * 2
     assert all(after[way] >= before[way] for way in before)
-
-
-def _links(ring: Street, phone: str, asked: tuple[str, ...]) -> bool:
-    return page(ring, phone, f"http://{ring.portal(phone)}/pass", *asked).endswith("303")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -111,13 +112,23 @@ class Street:
         made = self.ask("household", "add")
         words = ("--data-urlencode", f"pass={made['pass']}")
         for phone in members:
-            # The roll reaches the phone's node a moment later than the hub's.
-            url = f"http://{self.portal(phone)}/pass"
-            self.until(partial(self._is_let_in, phone, url, words))
+            self.await_roll(phone)
+            before, is_far = self.mark(phone), self.lab.member(phone)["at"] != NODE
+            assert self.fetch(phone, f"http://{self.portal(phone)}/pass", *words).startswith("303")
+            if is_far:
+                # What it moves before the gateway has heard of it is not the home's.
+                self.until(lambda: self.mark(phone) not in (None, before))  # noqa: B023  # called before the loop goes on
         return str(made["handle"])
 
-    def _is_let_in(self, phone: str, url: str, words: tuple[str, ...]) -> bool:
-        return self.fetch(phone, url, *words).startswith("303")
+    def await_roll(self, phone: str) -> None:
+        """Wait until a phone's node has the hub's roll: until then a pass is a wrong one, and few may be tried."""
+        node = str(self.lab.member(phone)["at"])
+        if node != NODE:
+            self.until(partial(self._has_roll, node))
+
+    def _has_roll(self, node: str) -> bool:
+        hub, there = self.states(NODE, node)
+        return bool(hub and there) and hub["mesh"]["roll"] == there["mesh"]["roll"]
 
     def until(self, what: Callable[[], object], seconds: float = 30.0) -> float:
         """Wait until something holds; how many seconds it took."""
@@ -151,6 +162,10 @@ class Street:
         told = self.lab.inside(["/usr/bin/python3", "-S", "-c", _ASK, *sockets]).stdout.splitlines()
         return [json.loads(line or "{}") for line in told]
 
+    def heard(self, *nodes: str) -> None:
+        """Wait until these agents have taken in what others had told them: each has answered since."""
+        self.until(lambda: all(self.states(*nodes)))
+
     def meet(self, *nodes: str) -> bool:
         """Whether each of these nodes reaches every other one and shares their key of the day."""
         known = [state.get("mesh") for state in self.states(*nodes)]
@@ -158,8 +173,13 @@ class Street:
 
     def is_announced(self, phone: str) -> bool:
         """Whether the gateway holds a mark for a phone's IPv4 address."""
-        shown = self.run(NODE, "nft", "list map inet meshctl announced4", check=True)[1]
-        return f"{self.lab.member(phone)['ipv4']} :" in shown
+        return self.mark(phone) is not None
+
+    def mark(self, phone: str) -> str | None:
+        """The mark that the gateway holds for a phone's IPv4 address: its home's, or a guest's own."""
+        code, shown = self.run(NODE, "nft", "list map inet meshctl announced4")
+        found = re.search(rf"\b{re.escape(str(self.lab.member(phone)['ipv4']))} : (\w+)", shown)
+        return found[1] if code == 0 and found else None
 
     def online(self, phone: str) -> bool:
         """Whether a phone's own probe says that it is online, over both families."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from meshctl.lab.internet import CERTIFICATE
 from tests.journeys.street import Street
 
-DOCTOR = ("meshctl", "doctor", "--portal", "--ca", str(CERTIFICATE))
+DOCTOR = ("meshctl", "doctor", "--portal")
 
 
 def test_a_nodes_door_is_right_for_every_phone_before_and_after_joining(street: Street) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from meshctl.lab.internet import CERTIFICATE
+from meshctl.lab.internet import AUTHORITY
 from tests.journeys.street import Street, node, phones
 from tests.journeys.test_captivity import API, NAME, TOPOLOGY, UNRESTRICTED, by_dhcp4
 
-BELIEVED = ("--ca", str(CERTIFICATE), "--ca", "/etc/ssl/certs/ca-certificates.crt")
+DOCTOR = ("meshctl", "doctor", "--portal", "--ca", str(AUTHORITY))
 
 # Nothing is reachable before joining here: in a lab all names have one address, so one opening would open them all.
 SECURE = node("elm", 20).replace("[node.uplink]", "secure = true\n[node.uplink]", 1) + (
@@ -29,7 +29,7 @@ def test_every_standard_is_kept_and_every_phone_behaves(
 ) -> None:
     street = stand(topology)
     street.until(lambda: by_dhcp4(street, phone) == uri)
-    code, out = street.run(phone, "meshctl", "doctor", "--portal", *words, *BELIEVED, "--json")
+    code, out = street.run(phone, *DOCTOR, *words, "--json")
     report = json.loads(out)
 
     assert [one for one in report["clients"] if not one["good"]] == []

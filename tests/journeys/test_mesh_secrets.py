@@ -112,8 +112,8 @@ def rare_pass(ring: Street) -> str:
 def link_home(ring: Street, phone: str) -> str:
     """Put a phone into a new household; return the pass."""
     text = rare_pass(ring)
-    url = f"http://{ring.portal(phone)}/pass"
-    ring.until(lambda: ring.fetch(phone, url, "--data-urlencode", f"pass={text}").startswith("303"))
+    ring.await_roll(phone)
+    assert ring.fetch(phone, f"http://{ring.portal(phone)}/pass", "--data-urlencode", f"pass={text}").startswith("303")
     return text
 
 

@@ -158,7 +158,7 @@ def test_the_internet_answers_what_phones_probe_and_serves_known_bytes(lab: Lab)
         assert curl(lab, "amal", family, "http://captive.apple.com/hotspot-detect.html") == success
         code = ("-o", "/dev/null", "-w", "%{http_code}")
         assert curl(lab, "amal", family, *code, "http://connectivitycheck.gstatic.com/generate_204") == "204"
-        assert curl(lab, "amal", family, "-k", *code, "https://www.google.com/generate_204") == "204"
+        assert curl(lab, "amal", family, *code, "https://www.google.com/generate_204") == "204"
         digest = lab.exec("amal", ["sh", "-c", f"curl -sS -m 10 {family} http://far.example/bytes/600000 | sha256sum"])
         assert digest.stdout.split()[0] == hashlib.sha256(known_bytes(0, 600_000)).hexdigest()
         posted = curl(lab, "amal", family, "--data-binary", "@/etc/services", "http://far.example/sink")

@@ -170,9 +170,12 @@ def test_where_no_button_is_asked_for_whoever_comes_is_let_in(portal: Config, fa
     open_house = replace(portal, portal=replace(portal.portal, splash=False))
     with AgentClient(portal.socket) as agent:
         get = asking(client_of(open_house, agent))
-        assert json.loads(get().get_data(as_text=True))["captive"] is False
+        said = json.loads(get().get_data(as_text=True))
+        assert (said["captive"], "seconds-remaining" in said) == (False, False)  # who stays is let in anew
         fake.seen[HERE] = "visitor"
-        assert "You are online" in get(path="/").get_data(as_text=True)
+        for path in ("/", "/online", "/share"):
+            page = get(path=path)
+            assert (page.status_code, "Time left" in page.get_data(as_text=True)) == (200, False), path
         fake.seen[HERE], fake.pause = "visitor", PauseView("Too loud", 600.0)
         assert json.loads(get().get_data(as_text=True))["captive"] is True
 

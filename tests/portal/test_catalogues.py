@@ -74,3 +74,9 @@ def test_sentences_are_short_and_words_plain(tag: str) -> None:
 def test_a_language_is_whole(tag: str) -> None:
     found = read(tag)
     assert [m.id for m in found if m.id and (m.fuzzy or not all(texts(m)) or not texts(m))] == []
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_two_buttons_of_one_page_are_not_called_the_same(tag: str) -> None:
+    said = {text: (read(tag).get(text) or Message(text)).string or text for text in ("Stop it", "Stop remembering it")}
+    assert len(set(said.values())) == 2

@@ -104,6 +104,40 @@ def test_it_is_given_up_in_the_second_in_which_it_expires(authority: Authority, 
     assert certificate.context is not None  # who insists is still served
 
 
+def test_of_one_that_has_expired_the_log_does_not_tell_again_and_again(
+    authority: Authority, files: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    end = int(time.time()) + 1
+    authority.issue(NAME, *files, datetime.fromtimestamp(end, UTC))
+    certificate = Certificate(*files, NAME)
+    assert certificate.look(end - 1, 0.0)
+    while time.time() <= end:
+        time.sleep(0.05)
+    with caplog.at_level(logging.WARNING, "meshctl.portal"):
+        for beat in range(1, 400):
+            assert not certificate.look(end + beat, float(beat))
+    assert len(caplog.records) == 2
+
+
+def test_it_is_given_up_when_its_issuer_ends_first_and_taken_up_with_a_new_chain(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = tmp_path / "chain.pem", tmp_path / "key.pem"
+    end = datetime.fromtimestamp(int(time.time()) + 2, UTC)
+    Authority(tmp_path / "short", end).issue(NAME, *files)
+    certificate = Certificate(*files, NAME)
+    assert certificate.look(NOW, 0.0)
+    deadline, at = time.monotonic() + 10, 2.0
+    with caplog.at_level(logging.WARNING, "meshctl.portal"):
+        while certificate.usable and time.monotonic() < deadline:
+            time.sleep(0.1)
+            certificate.look(NOW, at := at + LOOK_AGAIN)
+    assert (certificate.usable, certificate.left(NOW)) == (False, 0.0)
+    assert "certificate has expired. Phones are told nothing" in caplog.text
+    Authority(tmp_path / "long").issue(NAME, *files)
+    assert certificate.look(NOW, at + 1.0)
+
+
 def test_files_that_come_late_are_taken_up_and_files_that_go_are_missed(
     authority: Authority, files: tuple[Path, Path]
 ) -> None:

@@ -95,6 +95,13 @@ def test_a_box_without_a_line_says_where_the_days_are(ask: Ask, fake: FakeAgent)
     check_page(ask("GET", "/home"))
 
 
+def test_many_other_lines_are_on_the_page_that_has_room_for_them(ask: Ask, fake: FakeAgent) -> None:
+    fake.others = tuple(f"10.44.{n}.1" for n in range(4, 100, 4))
+    shown = re.findall(r'href="(http:[^"]*)"', ask("POST", "/home", ASKED).text)
+    assert shown == [f"http://{address}/home" for address in fake.others[:2]]
+    assert re.findall(r'href="(http:[^"]*)"', ask("GET", "/home").text) == [f"http://{a}/home" for a in fake.others]
+
+
 @pytest.mark.parametrize(
     ("host", "start"),
     [("mesh.home", "/"), ("10.44.0.1", "http://mesh.home/"), ("[fd44::1]", "http://mesh.home/"), ("127.0.0.1", "/")],

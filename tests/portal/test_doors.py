@@ -5,9 +5,14 @@ from __future__ import annotations
 import random
 import re
 import socket
+import threading
+from pathlib import Path
 
 import pytest
 
+from meshctl.config import Config
+from meshctl.portal.captive import create_captive
+from meshctl.portal.listeners import Listeners
 from meshctl.portal.patience import PER_CLIENT
 from tests.portal.conftest import HERE, Ask, Ports
 from tests.portal.fake_agent import FakeAgent
@@ -105,6 +110,21 @@ def test_one_client_gets_a_bounded_number_of_connections(ports: Ports) -> None:
     finally:
         for one in crowd:
             one.close()
+
+
+def test_a_boards_service_manager_allows_every_thread(config: Config) -> None:
+    unit = Path(__file__).parents[2] / "ansible" / "roles" / "node" / "files" / "meshctl-portal.service"
+    allowed = int(unit.read_text(encoding="utf-8").partition("\nTasksMax=")[2].partition("\n")[0])
+    before = threading.active_count()
+    with socket.socket() as portal, socket.socket() as captive:
+        for one in (portal, captive):
+            one.bind((HERE, 0))
+            one.listen()
+        listeners = Listeners(None, create_captive(config), [portal], [captive])
+        used = threading.active_count() - before
+        listeners.stop()
+        listeners.run()
+    assert used + 2 <= allowed  # and the loop, and the pulse
 
 
 @pytest.mark.parametrize("length", [4097, 10_000, 1_000_000])

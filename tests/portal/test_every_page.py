@@ -79,7 +79,7 @@ def _long(fake: FakeAgent) -> None:
     fake.home.days = tuple(
         DayUse(f"2026-{10 + n // 31}-{n % 31 + 1:02}", 123_456_789_012, 1_230_000) for n in range(37)
     )
-    fake.others = tuple(f"10.44.{n}.1" for n in range(4, 20, 4))
+    fake.others = tuple(f"10.44.{n}.1" for n in range(4, 80, 4))
 
 
 def _remembered(fake: FakeAgent) -> None:
@@ -91,7 +91,7 @@ def _one_box(fake: FakeAgent) -> None:
 
 
 def _full(fake: FakeAgent) -> None:
-    boxes = tuple(f"the-longest-name-of-a-box-{n}" for n in range(5))
+    boxes = tuple(f"the-longest-name-of-a-box-{n}" for n in range(50))
     state = {"linked": True, "standing": standing(1.8, 1, shares=3), "note": "Ñ€" * 100, "erased_in": 0.0}
     fake.home.mine = replace(HOME, **state, keeper=boxes[0], keeper_up=False, away=boxes)  # type: ignore[arg-type]
     _long(fake)
@@ -180,9 +180,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     config = Config(
         node=Node("elm-1"),
         access=(Access("br-lan", "10.44.0.1/22", "fd44::1/64"),),
-        network=Network("The network of Elm Street and Mill Lane"),
+        network=Network("Neighbours of Donaudampfschifffahrtselektrizitätenweg".ljust(88, "g")),
         paths=Paths(state=folder, run=folder),
-        portal=Portal(help="Ask Ana at number 12, or ring 555 0123.", help_place="The bakery, Fridays from 5 to 7."),
+        portal=Portal(
+            help="Ask Ana at number 12, or ring 555 0123. ".ljust(240, "z"),
+            help_place="The bakery, Fridays from 5 to 7. ".ljust(240, "w"),
+        ),
     )
     fake = FakeAgent(Path(config.socket))
     fake.start()
@@ -294,6 +297,15 @@ def test_why_it_is_slow_is_said_as_it_is(
     state: str, change: Callable[[FakeAgent], Any], words: str, pages: Pages
 ) -> None:
     assert words in pages.see(Scene("/slow", state, change=change), LANGUAGES[0]).text
+
+
+def test_what_failed_is_listed_whole_or_said_to_go_on(pages: Pages) -> None:
+    few = replace(WORKS, outages=_OUTAGES[:10])
+    assert (
+        "left out"
+        not in pages.see(Scene("/network", change=lambda fake: setattr(fake, "network", few)), LANGUAGES[0]).text
+    )
+    assert "Older ones are left out." in pages.see(Scene("/network"), LANGUAGES[0]).text
 
 
 def test_numbers_and_times_are_written_as_the_language_writes_them(pages: Pages) -> None:

@@ -120,3 +120,8 @@ def test_a_browser_behind_a_relay_is_told_where_it_is(ask: Ask, fake: FakeAgent)
     fake.seen = {}
     assert "You are not on our Wi\u2011Fi" in ask("GET", "/", Host="127.0.0.1:18080").text
     assert ask("POST", "/join", "", Host="127.0.0.1:18080").status == 409
+
+
+def test_who_is_online_reads_how_to_come_back(ask: Ask, fake: FakeAgent) -> None:
+    fake.seen[HERE] = "guest"
+    assert 'To come back here, open <bdi dir="ltr">http://mesh.home/</bdi>.' in ask("GET", "/online").text

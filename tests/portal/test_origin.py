@@ -85,7 +85,7 @@ def test_the_first_page_under_another_name_leads_to_ours_and_shows_nothing(
     path: str, ask: Ask, fake: FakeAgent
 ) -> None:
     reply = ask("GET", path, Host="whatever.example")
-    assert (reply.status, reply.headers["Location"]) == (302, "http://mesh.home/")
+    assert (reply.status, reply.headers["Location"]) == (302, f"http://mesh.home{path}")
     assert fake.asked == []
 
 

@@ -67,4 +67,4 @@ def test_an_agent_that_was_away_is_told_when_it_is_back(
     pulse.beat(NOW, 2.0 + TELL_EVERY)
     told = [one for one in fake.asked if one["verb"] == "secure-door"]
     assert [one["usable"] for one in told] == [True]
-    assert told[0]["left"] > 365 * 86400
+    assert told[0]["lifetime"] > told[0]["left"] > 365 * 86400

@@ -22,7 +22,7 @@ from meshctl.agent.health.babel import Surroundings
 from meshctl.agent.journal import node_key
 from meshctl.agent.main import _Agent
 from meshctl.agent.mesh import node as mesh_node
-from meshctl.agent.mesh import soon
+from meshctl.agent.mesh import soon, way
 from meshctl.agent.mesh.channel import Identity, Message
 from meshctl.agent.mesh.sessions import Ears
 from meshctl.agent.passes import Drawn, draw_verified
@@ -275,7 +275,7 @@ class World:
 
 
 async def _no_survey(*_: object) -> tuple[Fact, Surroundings]:
-    return Fact(ok=True), Surroundings(gateway="elm")
+    return Fact(ok=True), Surroundings(gateway="elm", leads_out=True)
 
 
 async def _no_mesh_facts(*_: object) -> tuple[dict[str, Fact], Surroundings]:
@@ -286,7 +286,7 @@ async def _no_mesh_facts(*_: object) -> tuple[dict[str, Fact], Surroundings]:
 def world(disk: Path, ram: Path, patch: pytest.MonkeyPatch) -> Iterator[World]:
     """A world whose boards have no power yet; all that any process of it logs at any level is in ``disk``/log."""
     patch.setattr(mesh_node, "Sessions", Wire)
-    patch.setattr(mesh_node, "survey", _no_survey)
+    patch.setattr(way, "survey", _no_survey)
     patch.setattr(main, "examine_mesh", _no_mesh_facts)
     patch.setattr(soon, "_SECONDS", 0.0)
     devices = ["lan0", "mesh0", "wan0"]

@@ -112,6 +112,8 @@ class Keeping:
         else:
             self._errands.add([{"promise": to_wire(promise, now)} for promise in promises], place.keeper.verify_key)
             self._send(place)
+        if self._circle is not None:
+            self._circle.post_all(self.ring.told())  # what is asked elsewhere next must come after it
 
     def withdraw(self, receipt: str) -> None:
         """Have the list forget what a receipt stands for, now or when the hub's node is reached."""
@@ -166,7 +168,10 @@ class Keeping:
     def _hear_answers(self, peer: str, message: Message, post: Post) -> None:  # noqa: ARG002
         keeper = self._place().keeper
         if keeper is not None and keeper.name == peer:
-            self.on_answers(self._asker.answered(message, self.long.now()))
+            answers = self._asker.answered(message, self.long.now())
+            for _, promise in answers:
+                self.long.heard(max(promise.version, promise.revision) if promise else 0)
+            self.on_answers(answers)
 
     def _hear_errand(self, peer: str, message: Message, post: Post) -> None:  # noqa: ARG002
         ident, waited = integer(message, "id"), number(message, "waited")

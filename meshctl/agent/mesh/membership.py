@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import replace
 
 from meshctl.agent.members import Members, mark_of
 from meshctl.agent.mesh import records
@@ -51,19 +52,26 @@ class Membership:
         self._share_pauses(now)
         self._publish(self.roaming.adopt(self._members.all(), now), now)
 
-    def joined(self, devices: Iterable[Device], addresses: Mapping[str, Iterable[str]], now: float) -> None:
-        """Vouch for devices that a person just let in here; ``addresses`` are theirs by hardware address."""
+    def joined(
+        self, devices: Iterable[Device], addresses: Mapping[str, Iterable[str]], now: float, *, moved: bool = False
+    ) -> None:
+        """Vouch for devices that a person just let in here; ``addresses`` are theirs by hardware address.
+
+        ``moved`` says that they are of another home since, or of none.
+        """
         let_in = list(devices)
         for device in let_in:
             self.roaming.see(device.hardware, now)
             self.addresses.note(device.hardware, addresses.get(device.hardware, ()), now)
-        self._publish(self.roaming.claim(let_in, now), now)
+        said = self.roaming.claim(let_in, now, records.MOVING if moved else records.SEEING)
+        self._publish(said, now, keep=moved)
         self._changed()
 
-    def left(self, device: Device, now: float) -> None:
-        """Tell everybody that a device left."""
-        self._publish(self.roaming.release(device, now), now)
-        self.addresses.forget(device.hardware)
+    def left(self, hardware: str, now: float) -> None:
+        """Tell everybody that a device left, whatever it was."""
+        said = self.roaming.release(Device(hardware, 0, None, now), now)
+        self._publish(said, now, keep=True)
+        self.addresses.forget(hardware)
         self._changed()
 
     def sighted(self, sightings: Mapping[str, Iterable[str]], now: float) -> list[Device]:
@@ -78,7 +86,7 @@ class Membership:
             device = self._recognise(hardware, now)
             if device is not None:
                 arrived.append(device)
-        self._publish(self.roaming.claim(arrived, now), now)
+        self._publish([*self.roaming.claim(map(self._as_told, arrived), now), *self.roaming.ended(sightings)], now)
         if arrived or moved:
             self._changed()
         return arrived
@@ -86,7 +94,9 @@ class Membership:
     def heard(self, owner: str, rows: Iterable[object], longest: float, now: float) -> None:
         """Take in what ``owner`` vouches for. Raises `ChannelError` for a wrong shape."""
         told = [records.from_wire(one, owner, now, longest) for one in rows]
-        self._follow(self.roaming.hear(told, [device.hardware for device in self._members.all()], now), now)
+        effects = self.roaming.hear(told, [device.hardware for device in self._members.all()], now)
+        self._publish(self.roaming.ended(effects.gone), now)
+        self._follow(effects, now)
 
     def learn_pause(self, hardware: str, now: float) -> None:
         """Note here what the network knows of a device's pause."""
@@ -109,7 +119,7 @@ class Membership:
         tolerate(self.settle)
         self._publish(self.roaming.catch_up(now), now)
         self._follow(Effects(left=self.roaming.gone([device.hardware for device in self._members.all()])), now)
-        self._publish(self.roaming.renew(self._members.all(), now), now)
+        self._publish([*self.roaming.renew(self._members.all(), now), *self.roaming.ended()], now)
         waiting = [hardware for hardware in self.roaming.seen(now) if self._members.get(hardware) is None]
         self._let_in({hardware: self.addresses.of(hardware, now) for hardware in waiting}, now)
         self._changed()
@@ -155,6 +165,10 @@ class Membership:
         shelf.keep_records(self.roaming.records.changed(), now)
         shelf.keep_pauses(self.pauses.changed(), now)
 
+    def told(self, now: float) -> list[Message]:
+        """Return what a node that is reached anew is told: who is vouched for here, and who left anywhere."""
+        return [records.to_wire(one, now) for one in self.roaming.records.all() if one.gone or one.owner == self._name]
+
     def told_of(self, node: str, now: float) -> list[Message]:
         """Return the records that a node vouches for, as they travel."""
         return [records.to_wire(record, now) for record in self.roaming.records.of(node)]
@@ -165,12 +179,14 @@ class Membership:
             if device is not None:
                 self.addresses.forget(hardware)
                 tolerate(lambda device=device: self._turns.release(device, []))  # type: ignore[misc]
+        if effects.left:
+            self._changed()
         if effects.moved:
             changed = [device for hardware in effects.moved if (device := self._recognise(hardware, now)) is not None]
             tolerate(lambda: self._turns.admit(changed, []))
             self._changed()
         if effects.arrived:
-            self._let_in({hardware: self.addresses.of(hardware, now) for hardware in effects.arrived}, now)
+            self._expect(effects.arrived, now)
 
     def _match_pauses(self) -> None:
         joined = [device.hardware for device in self._members.all()]
@@ -182,6 +198,19 @@ class Membership:
     def _share_pauses(self, now: float) -> None:
         for hardware, pause in self._members.pauses.all().items():
             self.pauses.write(hardware, pause, now)
+
+    def _expect(self, devices: Iterable[str], now: float) -> None:
+        """Let in devices that were here lately and are joined elsewhere, without a claim to them: they may be there.
+
+        Whoever is here is seen here again, and vouched for then.
+        """
+        expected = []
+        for hardware in devices:
+            self.learn_pause(hardware, now)
+            device = self._recognise(hardware, now)
+            expected += [device] if device is not None else []
+        if expected:
+            tolerate(lambda: self._turns.admit(expected, []))
 
     def _let_in(self, sightings: Mapping[str, Iterable[str]], now: float) -> None:
         arrived = self.sighted(sightings, now)
@@ -195,6 +224,10 @@ class Membership:
             return None
         known = self._store.household(record.household) if record.household else None
         before = self._members.get(hardware)
+        if record.household is None and before is not None and before.household is not None:
+            # It was taken out of its home at another node.
+            self._members.leave(hardware)
+            return self._members.join(hardware, record.until, now)
         if known is None:
             # A household that the roll does not have here yet is a guest until it has.
             return before or self._members.join(hardware, record.until, now)
@@ -202,6 +235,14 @@ class Membership:
             return before
         return self._members.link(hardware, known[0], record.until, now)
 
-    def _publish(self, fresh: list[records.Record], now: float) -> None:
+    def _as_told(self, device: Device) -> Device:
+        """Return a device with the household that its record names, also where the roll does not have it here yet."""
+        record = self.roaming.best(device.hardware)
+        return replace(device, household=record.household) if record and device.household is None else device
+
+    def _publish(self, fresh: list[records.Record], now: float, *, keep: bool = False) -> None:
+        """Tell everybody; what a person decided is on the disk at once, the rest with the next turn."""
+        if keep:
+            Shelf(self._store).keep_records({record.token: record for record in fresh}, now)
         if fresh:
             self._tell({"kind": "devices", "records": [records.to_wire(record, now) for record in fresh]})

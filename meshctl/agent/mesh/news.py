@@ -50,9 +50,9 @@ class Heard:
         self._news = {name: one for name, one in self._news.items() if name in names}
 
     def in_use(self, gateway: str | None, now: float) -> News | None:
-        """Return the news of the gateway that the routes lead to, else of any, if it was heard lately."""
+        """Return the news of the gateway that the routes lead to, of any where that is not known; ``None`` if stale."""
         fresh = {name: one for name, one in self._news.items() if now - one.heard < FRESH}
-        return fresh.get(gateway or "") or next(iter(fresh.values()), None)
+        return next(iter(fresh.values()), None) if gateway is None else fresh.get(gateway)
 
 
 def slices_of(plan: Plan, marks: Mapping[str, int], used: Mapping[tuple[Direction, int], int]) -> list[list[Any]]:

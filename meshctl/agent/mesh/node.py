@@ -15,9 +15,8 @@ from typing import Any
 from nacl.signing import SigningKey
 
 from meshctl.agent.clock import Clock
-from meshctl.agent.health.babel import survey
 from meshctl.agent.members import Members
-from meshctl.agent.mesh import news, records
+from meshctl.agent.mesh import records
 from meshctl.agent.mesh.addresses import Addresses
 from meshctl.agent.mesh.announcer import Announcer
 from meshctl.agent.mesh.channel import ChannelError, Identity, Message
@@ -32,6 +31,7 @@ from meshctl.agent.mesh.shapes import flag, rows, text
 from meshctl.agent.mesh.shelf import Shelf
 from meshctl.agent.mesh.soon import Soon, tolerate
 from meshctl.agent.mesh.use import UseReport, take_use
+from meshctl.agent.mesh.way import WayOut
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
 from meshctl.config import Config
@@ -74,9 +74,7 @@ class Mesh:
         self.announcer = Announcer(self._ring.keys, self.membership, self.sessions.post)
         self._gateway = Gateway(config, self._store, self._turns, self._ring.keys, view)
         self._use = UseReport(self._store, boot)
-        self._news = news.Heard()
-        self.gateway_in_use: str | None = None
-        self._routes: asyncio.Future[None] | None = None
+        self.way = WayOut(config, self._roster, self._now)
         self._server: asyncio.Server | None = None
         # What parts with a file of their own add: kinds of messages, and what to do with a node reached or at a turn.
         self.hears: dict[str, Callable[[str, Message, Post], None]] = {}
@@ -97,13 +95,13 @@ class Mesh:
         """Let other nodes in, and reach out to them."""
         self._soon.begin()
         self._server = await self.sessions.listen()
-        if self.lists.is_roll_behind():
-            self.lists.publish_roll()
         self._roster_changed()
         self.membership.adopt(self._now())
+        self.way.begin()
 
     def close(self) -> None:
         """End every channel."""
+        self.way.close()
         self._soon.close()
         self.sessions.close()
         if self._server is not None:
@@ -126,7 +124,6 @@ class Mesh:
         self._tell_use()
         for turn in self.on_turn:
             turn(now)
-        self._routes = asyncio.ensure_future(self._look_at_routes())
         self.membership.keep(self.shelf, now, all_keys_known=now - self._started > LIFETIME)
 
     def households_changed(self, removed: Container[str] = ()) -> None:
@@ -135,14 +132,10 @@ class Mesh:
         self._spread("roll")
         self._roll_changed(removed)
 
-    def line_news(self) -> news.News | None:
-        """Return what the gateway in use says of its line."""
-        return self._news.in_use(self.gateway_in_use, self._now())
-
     def status(self) -> dict[str, Any]:
         """Return what `meshctl status` says of the mesh."""
         parts = outlook(self.lists, self.sessions, self._ring, self.membership, self.announcer, self._gateway.leases)
-        return {**parts, "gateway": self.gateway_in_use}
+        return {**parts, "gateway": self.way.gateway}
 
     # What the channels call.
 
@@ -152,7 +145,7 @@ class Mesh:
 
     def opened(self, peer: str, post: Post) -> None:
         """Say everything to a node that is reached anew."""
-        post({"kind": "devices", "records": self.membership.told_of(self._name, self._now())})
+        post({"kind": "devices", "records": self.membership.told(self._now())})
         for message in self.membership.pauses.messages(self._now()):
             post(message)
         for say in self.on_opened:
@@ -188,7 +181,7 @@ class Mesh:
 
     def _hear_line(self, peer: str, message: Message) -> None:
         if any(one.name == peer for one in self._roster().gateways):
-            self._news.take(peer, message, self._now())
+            self.way.heard.take(peer, message, self._now())
 
     def _hear_use(self, peer: str, message: Message) -> None:
         if self.lists.is_hub:
@@ -238,15 +231,14 @@ class Mesh:
     def _roster(self) -> Roster:
         return self.lists.roster or Roster(0)
 
-    async def _look_at_routes(self) -> None:
-        _, around = await survey(self._config.mesh.babel_port, self._roster(), self._name)
-        self.gateway_in_use = around.gateway
-
     def _roster_changed(self) -> None:
+        if self.lists.is_roll_behind():  # also where this node keeps it from now on: others cannot believe the former
+            self.lists.publish_roll()
+            self._spread("roll")
         roster, own = self._roster(), self.lists.own
         others = [one for one in roster.members if one.name != self._name] if own else []
         self.sessions.meet(others)
-        self._news.keep({one.name for one in others})
+        self.way.heard.keep({one.name for one in others})
         tolerate(lambda: self._turns.enter_roster(roster if own else None))
         self._gateway.lapse(roster, self._now())
         self._soon.ask("resolve", self._resolve)

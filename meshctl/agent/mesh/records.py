@@ -19,11 +19,16 @@ MOST_RECORDS = 65_536
 LAST_VERSION = LARGEST - 1
 """Nobody takes a higher one, so nobody writes one: else one node's nonsense would have others cut off for theirs."""
 
+SEEING = 1
+MOVING = 1 << 10
 LEAVING = 1 << 20
-"""A leaving takes the next multiple of this as its version: so it outranks what others said meanwhile, unheard here.
+"""What is said next takes the next multiple of one of these as its version.
 
-Whoever heard of it and joins again comes after it by the next version, as after anything else.
+So a leaving outranks what others said meanwhile, unheard here; and that a device is of another home now outranks
+that nodes went on seeing it as it was. Whoever heard of either comes after it by the next version, as after anything.
 """
+
+_AFTER = 60.0
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,9 @@ class Record:
         """Say whether this replaces ``other``."""
         return other is None or (self.version, self.owner) > (other.version, other.owner)
 
-    def next_version(self, *, gone: bool) -> int:
-        """Return the version of what follows this record."""
-        return min((self.version // LEAVING + 1) * LEAVING if gone else self.version + 1, LAST_VERSION)
+    def next_version(self, step: int) -> int:
+        """Return the version of what follows this record: the next multiple of ``step``."""
+        return min((self.version // step + 1) * step, LAST_VERSION)
 
 
 class Records:
@@ -103,7 +108,9 @@ class Records:
         """Forget records that are over, and, once ``all_keys_known``, those whose key is destroyed."""
         keys = set(living)
         for record in self.all():
-            if record.until <= now or (all_keys_known and record.key not in keys):
+            # Of a leaving a little longer: who is let in the moment it is over must come after it at every node.
+            over = record.until + (_AFTER if record.gone else 0.0) <= now
+            if over or (all_keys_known and record.key not in keys):
                 self._drop(record.token)
 
     def _drop(self, token: str) -> None:

@@ -6,14 +6,17 @@ Hardware addresses stay here, in RAM; what travels are records that hold tokens.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from meshctl.agent.mesh.daykeys import DayKey, DayKeys
-from meshctl.agent.mesh.records import LEAVING, Record, Records
+from meshctl.agent.mesh.records import LEAVING, SEEING, Record, Records
 from meshctl.model import Device
 
 SEEN_SECONDS = 120.0
 """How long after its last sighting a device counts as being in front of this node."""
+
+LEFT_SECONDS = 24 * 3600.0
+"""How long it counts that a device left."""
 
 
 @dataclass
@@ -21,12 +24,13 @@ class Effects:
     """What records from elsewhere mean for devices here, by hardware address.
 
     ``left`` they ended their membership; ``moved`` they are at another node now; ``arrived`` they are
-    in front of this node, and joined elsewhere.
+    in front of this node, and joined elsewhere; ``gone`` they are known to have left.
     """
 
     left: list[str] = field(default_factory=list)
     moved: list[str] = field(default_factory=list)
     arrived: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,13 @@ class _Unsaid:
     """What was decided while there was no key, after ``heard`` of the leavings that came in that time."""
 
     device: Device
-    gone: bool
+    step: int
     heard: int
+
+    @property
+    def gone(self) -> bool:
+        """Whether it left."""
+        return self.step == LEAVING
 
 
 class Roaming:
@@ -89,15 +98,34 @@ class Roaming:
         record = self.best(hardware)
         return None if record is None or record.gone or record.until <= now else record
 
-    def claim(self, devices: Iterable[Device], now: float) -> list[Record]:
+    def claim(self, devices: Iterable[Device], now: float, step: int = SEEING) -> list[Record]:
         """Vouch for devices that are joined here; return the records to publish: without a key `catch_up` does."""
-        return [record for device in devices if (record := self._write(device, now, gone=False)) is not None]
+        return [record for device in devices if (record := self._write(device, now, step)) is not None]
 
     def release(self, device: Device, now: float) -> list[Record]:
         """End a device's membership everywhere; return the records to publish: without a key `catch_up` does."""
-        record = self._write(device, now, gone=True)
+        record = self._write(device, now, LEAVING)
         self._mine.discard(device.hardware)
-        return [record] if record else []
+        return [record, *self.ended([device.hardware])] if record else []
+
+    def ended(self, devices: Iterable[str] | None = None) -> list[Record]:
+        """Say of those who left, of all known to this node by default, that they did under every key that tells more.
+
+        Else what another node said under a key that lives longer would let them in once that of their leaving is gone.
+        """
+        fresh = []
+        for hardware in set(self._known if devices is None else devices):
+            best = self.best(hardware)
+            if best is None or not best.gone:
+                continue
+            for key in self._keys.all():
+                other = self.records.get(key.token(hardware))
+                if (key != self._keys.current) if other is None else other.gone:
+                    continue
+                until = best.until if other is None else max(best.until, other.until)
+                said = replace(best, token=key.token(hardware), key=key.name, owner=self._name, until=until)
+                fresh += [said] * self.records.merge(said)
+        return fresh
 
     def adopt(self, devices: Iterable[Device], now: float) -> list[Record]:
         """Take up devices that a former agent of this boot admitted; return what to publish."""
@@ -118,7 +146,7 @@ class Roaming:
         unsaid, self._unsaid = self._unsaid, {}
         leavings, self._leavings = self._leavings, []
         holds = [one for hardware, one in unsaid.items() if one.gone or not self._has_left(hardware, leavings, one)]
-        records = [self._write(one.device, now, gone=one.gone) for one in holds]
+        records = [self._write(one.device, now, one.step) for one in holds]
         self._mine -= {hardware for hardware, one in unsaid.items() if one.gone}
         return [record for record in records if record is not None]
 
@@ -145,7 +173,11 @@ class Roaming:
             if record.gone and self._keys.current is None:
                 self._leavings.append(record.token)
             hardware = self._hardware.get(record.token)
-            if hardware is None or self.best(hardware) != record:
+            best = self.best(hardware) if hardware is not None else None
+            if hardware is None or best is None:
+                continue
+            effects.gone += [hardware] * best.gone
+            if best != record:
                 continue
             if record.owner != self._name:
                 self._mine.discard(hardware)
@@ -167,21 +199,21 @@ class Roaming:
         best = self.best(hardware)
         return best is not None and best.token in leavings[joined.heard :]
 
-    def _write(self, device: Device, now: float, *, gone: bool) -> Record | None:
-        key = self._keys.current
+    def _write(self, device: Device, now: float, step: int) -> Record | None:
+        key, gone = self._keys.current, step == LEAVING
         self._mine.add(device.hardware)
         if key is None:
-            self._unsaid[device.hardware] = _Unsaid(device, gone, len(self._leavings))
+            self._unsaid[device.hardware] = _Unsaid(device, step, len(self._leavings))
             return None
         self._unsaid.pop(device.hardware, None)
         before = self.best(device.hardware)
-        until = now + 3600.0 if gone and device.until is None else device.until
+        until = now + LEFT_SECONDS if gone else device.until
         record = Record(
             token=key.token(device.hardware),
             key=key.name,
             household=device.household,
             until=now + 366 * 86_400.0 if until is None else until,
-            version=before.next_version(gone=gone) if before else LEAVING if gone else 1,
+            version=before.next_version(step) if before else step,
             owner=self._name,
             gone=gone,
         )

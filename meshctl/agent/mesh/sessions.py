@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from nacl.signing import VerifyKey
+
 from meshctl.agent.mesh.channel import Channel, ChannelError, Identity, Message, answer, dial
 from meshctl.lists import Member
 
@@ -204,7 +206,7 @@ class Sessions:
                 return
             self._greeting += 1
             try:
-                channel = await answer(reader, writer, self._me, self._key_of)
+                channel = await self._answer(reader, writer)
             finally:
                 self._greeting -= 1
             before, self._inbound[channel.peer] = self._inbound.get(channel.peer), channel
@@ -225,9 +227,20 @@ class Sessions:
                 del self._inbound[channel.peer]
             writer.close()
 
-    def _key_of(self, name: str) -> Any:
-        peer = self._peers.get(name)
-        return None if peer is None else peer.member.verify_key
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Channel:
+        """Let a node in that was of the roster all the while. Raises as `answer` does."""
+        found: dict[str, Peer] = {}
+
+        def key_of(name: str) -> VerifyKey | None:
+            if name in self._peers:
+                found[name] = self._peers[name]
+            return found[name].member.verify_key if name in found else None
+
+        channel = await answer(reader, writer, self._me, key_of)
+        if self._peers.get(channel.peer) is not found[channel.peer]:
+            channel.close()
+            raise ChannelError("unknown-node", f"{channel.peer} was withdrawn, or has another key, since it called")
+        return channel
 
     def _refuse(self, fault: ChannelError) -> None:
         self.refused[fault.code] += 1

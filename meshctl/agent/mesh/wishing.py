@@ -21,6 +21,7 @@ class Wishing:
 
     def __init__(self, mesh: Mesh, wishes: Wishes, codes: Codes, clock: Clock) -> None:
         self._mesh, self._wishes, self._codes, self._clock = mesh, wishes, codes, clock
+        codes.on_used = self.spread_codes
         mesh.hears |= {"wishes": self._hear_wishes, "codes": self._hear_codes}
         mesh.on_opened.append(self._opened)
 
@@ -30,7 +31,7 @@ class Wishing:
             self._to_all(message)
 
     def spread_codes(self) -> None:
-        """Tell every node that is reached now which codes open what."""
+        """Tell every node that is reached now which codes open what, and for whom."""
         self._to_all(self._code_message())
 
     def _opened(self, peer: str, post: Post) -> None:  # noqa: ARG002  # all hear the same
@@ -48,7 +49,9 @@ class Wishing:
         now = self._clock.read().monotonic
         for row in rows(message, "codes", _MOST):
             left = min(number(row, "left"), SECONDS)
-            self._codes.learn(text(row, "household", 8), hexadecimal(row, "digest", 32), left, now)
+            # A node of an earlier version does not say whose a code is.
+            who = hexadecimal(row, "who", 32) if isinstance(row, dict) and row.get("who") else ""
+            self._codes.learn(text(row, "household", 8), hexadecimal(row, "digest", 32), left, who, now)
 
     def _to_all(self, message: Message) -> None:
         for name in self._mesh.sessions.up():
@@ -61,7 +64,8 @@ class Wishing:
 
     def _code_message(self) -> Message:
         living = self._codes.living(self._clock.read().monotonic)[:_MOST]
-        return {"kind": "codes", "codes": [{"household": h, "digest": d, "left": left} for h, d, left in living]}
+        table = [{"household": home, "digest": d, "left": left, "who": who} for home, d, left, who in living]
+        return {"kind": "codes", "codes": table}
 
 
 def _to_wire(wish: Wish, now: float) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class Node:
         config = config_of(member, "mesh0")
         kernel = FakeKernel(config, ["lan0", "wan0", "mesh0"], lambda: self.read().monotonic)
         kernel.around[HERE] = PHONE
+        self.kernel = kernel
         members = Members()
         turns = Reconciler(config, kernel, self.store, members, self)
         turns.start()
@@ -225,6 +226,13 @@ def test_a_stewards_code_works_at_every_node_also_at_one_that_comes_back(street:
         assert street.nodes[name].seen(code=code).down == 42
     street.wait(901)
     assert street.nodes[FAR].ask("mine", code=code)["error"]["code"] == "wrong-code"
+
+
+def test_a_code_that_one_device_used_opens_nothing_for_another_one_at_any_node(street: Street) -> None:
+    code = street.hub.verbs.table["household-code"].run({"handle": street.drawn.handle})["code"]
+    assert street.nodes[FAR].seen(code=code).household == street.drawn.handle
+    street.nodes[LAST].kernel.around[HERE] = "02:00:00:00:00:77"
+    assert street.nodes[LAST].ask("mine", code=code)["error"]["code"] == "wrong-code"
 
 
 def test_what_is_asked_anywhere_is_known_and_taken_back_anywhere(street: Street) -> None:

@@ -7,10 +7,13 @@ import base64
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 
+import pytest
 from nacl.signing import SigningKey
 
-from meshctl.agent.mesh.channel import MAGIC, ChannelError, Identity, Message
+from meshctl.agent.mesh.channel import MAGIC, ChannelError, Identity, Message, dial
 from meshctl.agent.mesh.sessions import Post, Sessions
 from meshctl.lists import Member
 
@@ -98,6 +101,36 @@ def test_a_withdrawn_node_is_cut_off_at_once_and_not_let_in_again() -> None:
             await until(lambda: elm.refused["unknown-node"] > 0 and oak.up() == {"elm": False})
             assert elm.up() == {}
             assert not elm.post("oak", {"kind": "news"})
+
+    asyncio.run(scene())
+
+
+@dataclass
+class Interrupted:
+    """A stream on which something happens before what was read is looked at."""
+
+    reader: asyncio.StreamReader
+    happens: Callable[[], None]
+
+    async def readexactly(self, count: int) -> bytes:
+        got = await self.reader.readexactly(count)
+        self.happens()
+        return got
+
+
+@pytest.mark.parametrize("left", [[], [member("oak", KEYS["ash"])]], ids=["withdrawn", "another key"])
+def test_a_node_that_is_withdrawn_while_it_greets_is_not_let_in(left: list[Member]) -> None:
+    async def scene() -> None:
+        port = free_port()
+        async with node("elm", port) as (elm, ears):
+            elm.meet([member("oak")])
+            reader, writer = await asyncio.open_connection(HOSTS["elm"], port)
+            stream: Any = Interrupted(reader, lambda: elm.meet(left))
+            channel = await dial(stream, writer, Identity("oak", KEYS["oak"]), "elm", KEYS["elm"].verify_key)
+            channel.post({"kind": "news"})
+            await until(lambda: elm.refused["unknown-node"] == 1)
+            assert ears.heard == []
+            writer.close()
 
     asyncio.run(scene())
 
