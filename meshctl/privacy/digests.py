@@ -15,11 +15,11 @@ from meshctl.privacy.needles import HEXADECIMAL, Needle, ScanError, exact, folde
 
 Keys = tuple[bytes, ...]
 
-KEPT = 6
-"""Octets of a digest that are searched for in hexadecimal, so that shortened digests are found as well."""
+KEPT = 8
+"""Octets of a digest that are searched for, so that shortened digests are found as well."""
 
-_RAW = 8
-"""The same of one that is raw, or in base64."""
+_SHORTER = 6
+"""The same in hexadecimal of the digests that people shorten; each such needle costs time, as its words are common."""
 
 
 def _named(name: str, message: bytes) -> bytes:
@@ -33,6 +33,8 @@ def _blake2b(size: int, message: bytes) -> bytes:
 def _hmac(name: str, key: bytes, message: bytes) -> bytes:
     return hmac.digest(key, message, name)
 
+
+_SHORTENED = ("md5 ", "sha1 ", "sha256 ")
 
 _NAMES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "sha3_512", "blake2b", "blake2s")
 
@@ -69,13 +71,12 @@ def digests(of: str, inputs: dict[str, bytes], keys: Keys) -> Iterator[Needle]:
 
 
 def _printed(of: str, form: str, digest: bytes) -> Iterator[Needle]:
-    yield exact(of, f"{form}, raw", digest[:_RAW])
-    yield folded(of, f"{form}, hexadecimal", digest[:KEPT].hex())
-    yield folded(of, f"{form}, hexadecimal by colons", digest[:_RAW].hex(":"))
-    yield folded(of, f"{form}, a shorter piece", digest[:4].hex(), weak=True, apart=HEXADECIMAL)
+    yield exact(of, f"{form}, raw", digest[:KEPT])
+    yield folded(of, f"{form}, hexadecimal", digest[: _SHORTER if form.startswith(_SHORTENED) else KEPT].hex())
+    yield folded(of, f"{form}, hexadecimal by colons", digest[:KEPT].hex(":"))
     # Ten characters are of the first 60 bits alone.
-    yield exact(of, f"{form}, base64", base64.b64encode(digest[:_RAW])[:10])
-    yield exact(of, f"{form}, base64url", base64.urlsafe_b64encode(digest[:_RAW])[:10])
+    yield exact(of, f"{form}, base64", base64.b64encode(digest[:KEPT])[:10])
+    yield exact(of, f"{form}, base64url", base64.urlsafe_b64encode(digest[:KEPT])[:10])
     yield folded(of, f"{form}, base32", base64.b32encode(digest[:10])[:12])
 
 

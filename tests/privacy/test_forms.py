@@ -265,6 +265,6 @@ def test_an_address_is_found_in_rarer_writings_too(size: int) -> None:
 def test_a_run_of_many_blocks_is_opened_once() -> None:
     octets = octets_of("02:1f:22:03:a4:5b")
     matcher = Matcher(of_address("a", octets, ()))
-    whole = cut(base64.b64encode(bytes(3 << 20) + gzip.compress(colons(octets).encode()) + bytes(1 << 20)))
+    whole = cut(base64.b64encode(bytes(1 << 19) + gzip.compress(colons(octets).encode()) + bytes(1 << 18)))
 
     assert forms_in(b"begin\n" + whole, matcher, 1 << 16) == (["colons"], [])
