@@ -13,6 +13,7 @@ from meshctl.agent.consents import NOTHING, Consent
 from meshctl.agent.longclock import LARGEST_VERSION
 from meshctl.agent.mesh.lasting import DAY, LASTING_LIFETIME, REMEMBERED_DAYS
 from meshctl.agent.mesh.shapes import bad_shape, flag, hexadecimal, integer, number, text
+from meshctl.agent.removal import ask_to_scrub
 from meshctl.agent.store import Store
 
 LONGEST = REMEMBERED_DAYS * DAY
@@ -92,10 +93,11 @@ class Book:
         return [row[0] for row in self._connection.execute("SELECT receipt FROM withdrawn")]
 
     def clear(self) -> None:
-        """Forget the whole list: another node keeps it now."""
+        """Forget the whole list, also between the database's rows: another node keeps it now, and this one the keys."""
         with self._store.transaction():
             self._connection.execute("DELETE FROM remembered")
             self._connection.execute("DELETE FROM withdrawn")
+            ask_to_scrub(self._connection)
 
     def purge(self, destroyed: Iterable[str], now: float) -> None:
         """Forget what is over, and what was kept under a key that is destroyed."""

@@ -23,11 +23,14 @@ from meshctl.doctor.refusal import by_family, judge_leak, leaks6, refusals
 from meshctl.doctor.report import Report, Seen, expected_state
 from meshctl.doctor.resolver import EACH, Resolver
 from meshctl.doctor.truth import captive_heards, is_captive, judge_truth
-from meshctl.doctor.web import where
+from meshctl.doctor.web import joined, where
 
 CHECK = "http://connectivitycheck.gstatic.com/generate_204"
 _KEEP = (*(one for one in BROWSER if one[0] != "Accept-Encoding"), ("Connection", "keep-alive"))
 
+
+MOST_PAGES = 4
+"""Further pages that are looked at, where clients are sent to several."""
 
 IDLE = 10.0
 """Seconds after which a server may well have ended a connection that nobody used."""
@@ -169,13 +172,14 @@ class Examination:
             return
         self._steps = login.walk(net, start)
         told = self._without_cookies(net, start, page(self._steps))
-        seen.visits = [_broken(one, told) if one.verdict.page != self._sign_in else one for one in seen.visits]
-        if self._sign_in:
-            named = page(login.walk(net, self._sign_in))
-            seen.visits = [_broken(one, named) if one.verdict.page == self._sign_in else one for one in seen.visits]
-            if self._sign_in not in [one.ask.url for one in self._steps]:
-                told.add(named)
-        seen.told.add(told)
+        pages = {_place(one.ask.url): told for one in self._steps}
+        targets = {_place(one): one for one in (self._sign_in, *map(_target, seen.visits)) if one}
+        others = [place for place in targets if place not in pages]
+        for place in others[:MOST_PAGES]:
+            pages[place] = page(login.walk(net, targets[place]))
+        seen.visits = [_broken(one, pages.get(_place(_target(one)), told)) for one in seen.visits]
+        for one in {id(one): one for one in pages.values()}.values():
+            seen.told.add(one)
 
     def _without_cookies(self, net: Net, start: str, told: Findings) -> Findings:
         """What the page's way says; a circle that ends for who keeps a cookie is told of as that."""
@@ -248,6 +252,17 @@ class Examination:
             self.report.gave_up = "The sign-in page has no button that works without script."
         else:
             self.report.gave_up = "The sign-in page has no form: join by hand, without --join."
+
+
+def _target(visit: Visit) -> str:
+    """The page that a client is sent to, made whole; empty where it shows what came in place of the true reply."""
+    asked = [heard.ask.url for heard in visit.heards.values()]
+    return joined(asked[0], visit.verdict.page) if visit.verdict.page and visit.verdict.page not in asked else ""
+
+
+def _place(address: str) -> str:
+    """An address without what portals write into it."""
+    return address.partition("?")[0]
 
 
 def _broken(visit: Visit, told: Findings) -> Visit:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 from urllib.parse import SplitResult, quote, urlsplit
 
-from meshctl.doctor.names import Kind, is_link_local, is_literal
+from meshctl.doctor.names import Kind, is_literal, is_near
 from meshctl.doctor.observed import Ask, Heard, Trouble
 from meshctl.doctor.resolver import Resolver, bind_to
 
@@ -185,7 +185,7 @@ def has_way(address: str, device: str) -> bool:
             probe.connect((address, 9))
         except OSError:
             return False
-        return not is_link_local(probe.getsockname()[0]) or is_link_local(address)
+        return is_near(address) or not is_near(probe.getsockname()[0])
 
 
 def _connect(net: Net, ask: Ask, parts: SplitResult, until: float) -> tuple[socket.socket, str]:
@@ -196,6 +196,8 @@ def _connect(net: Net, ask: Ask, parts: SplitResult, until: float) -> tuple[sock
     last = Untold("silence")
     for index, address in enumerate(addresses):
         left = until - time.monotonic()
+        if index and left <= 0:
+            break
         patience = min(left, ask.step) if index + 1 < len(addresses) else left
         try:
             return open_tcp(address, port, net.device, max(0.05, patience)), address

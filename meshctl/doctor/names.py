@@ -67,9 +67,9 @@ def is_literal(host: str) -> bool:
     return True
 
 
-def is_link_local(address: str) -> bool:
-    """Whether an address is good for this link only (RFC 4291, 2.5.6)."""
-    return address.lower().startswith("fe80:")
+def is_near(address: str) -> bool:
+    """Whether an address is good no further than this link, or this machine (RFC 4291, 2.5; RFC 1122, 3.2.1.3)."""
+    return address.lower().startswith(("fe80:", "127.")) or address == "::1"
 
 
 def question(number: int, name: str, kind: Kind) -> bytes:

@@ -46,7 +46,7 @@ def refusals(net: Net) -> Findings:
     for family in (4, 6):
         addresses = list(_targets(net, family))
         if not addresses:
-            why = "this machine has no address of that family here"
+            why = "no address of that family was found, or this machine has no way to one"
             told.unchecked.append(Unchecked(f"whether IPv{family} is refused before joining", why, "before"))
         tries += [Try(proto, address, port) for address in addresses for proto, port in _PORTS]
     if tries:

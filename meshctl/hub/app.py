@@ -85,6 +85,7 @@ def _answer_faults(app: Flask, tally: Tally) -> None:
         if request.path == "/api/v1/reports":
             tally.add("too-long" if isinstance(fault, RequestEntityTooLarge) else "not-a-batch")
         if request.path.startswith("/api/"):
+            code = 400 if code == 413 else code  # as every other batch that is too long
             return _error(str(fault.name).lower().replace(" ", "-"), str(fault.description)), code, head
         return render_template("fault.html", code=code, name=fault.name), code, head
 

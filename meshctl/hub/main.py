@@ -37,8 +37,8 @@ def run(config: HubConfig) -> int:
     app = create_hub(store, roster, config, time.time, tally)
     sockets = passed_sockets().get("hub") or _listen(config)
     server = create_server(
-        app, sockets=sockets, threads=_THREADS, ident=None, max_request_body_size=BODY_LIMIT, channel_timeout=30
-    )
+        app, sockets=sockets, threads=_THREADS, ident=None, max_request_body_size=2 * BODY_LIMIT, channel_timeout=30
+    )  # what is a little too long is refused by the application, in the words of its API
     housekeeping = Housekeeping(store, roster, tally, time.time)
     on_stop(_stop)
     housekeeping.start()

@@ -49,6 +49,8 @@ def create_portal(agent: AgentClient, config: Config, certificate: Certificate |
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers["Content-Security-Policy"] = policy
+        if response.status_code == 429:
+            response.headers.setdefault("Retry-After", "60")  # a minute is what wrong passes are counted in
         return response
 
     app.before_request(refuse_often())

@@ -16,8 +16,10 @@ from meshctl.privacy.needles import HEXADECIMAL, Needle, ScanError, exact, folde
 Keys = tuple[bytes, ...]
 
 KEPT = 8
-"""Octets of a digest that are searched for in hexadecimal, so that shortened digests are found as well; raw ones
-are told apart by twice as many, those in base64 by 12."""
+"""Octets of a digest that are searched for, so that shortened digests are found as well."""
+
+_SHORTER = 6
+"""The same in hexadecimal of the digests that people shorten; each such needle costs time, as its words are common."""
 
 
 def _named(name: str, message: bytes) -> bytes:
@@ -32,7 +34,9 @@ def _hmac(name: str, key: bytes, message: bytes) -> bytes:
     return hmac.digest(key, message, name)
 
 
-_NAMES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "blake2b", "blake2s")
+_SHORTENED = ("md5 ", "sha1 ", "sha256 ")
+
+_NAMES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "sha3_512", "blake2b", "blake2s")
 
 _PLAIN: dict[str, Callable[[bytes], bytes]] = {name: partial(_named, name) for name in _NAMES}
 _PLAIN |= {f"blake2b of {size} octets": partial(_blake2b, size) for size in (8, 16, 20, 32)}
@@ -67,10 +71,13 @@ def digests(of: str, inputs: dict[str, bytes], keys: Keys) -> Iterator[Needle]:
 
 
 def _printed(of: str, form: str, digest: bytes) -> Iterator[Needle]:
-    yield exact(of, f"{form}, raw", digest[: 2 * KEPT])
-    yield folded(of, f"{form}, hexadecimal", digest[:KEPT].hex())
-    yield exact(of, f"{form}, base64", base64.b64encode(digest[:12])[:16].rstrip(b"="))
-    yield exact(of, f"{form}, base64url", base64.urlsafe_b64encode(digest[:12])[:16].rstrip(b"="))
+    yield exact(of, f"{form}, raw", digest[:KEPT])
+    yield folded(of, f"{form}, hexadecimal", digest[: _SHORTER if form.startswith(_SHORTENED) else KEPT].hex())
+    yield folded(of, f"{form}, hexadecimal by colons", digest[:KEPT].hex(":"))
+    # Ten characters are of the first 60 bits alone.
+    yield exact(of, f"{form}, base64", base64.b64encode(digest[:KEPT])[:10])
+    yield exact(of, f"{form}, base64url", base64.urlsafe_b64encode(digest[:KEPT])[:10])
+    yield folded(of, f"{form}, base32", base64.b32encode(digest[:10])[:12])
 
 
 def keys_from(words: Iterable[str]) -> Keys:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 
 from meshctl.privacy.digests import Keys, digests
 from meshctl.privacy.needles import DECIMAL, HEXADECIMAL, Needle, ScanError, distinct, exact, folded
+from meshctl.privacy.spellings import listed
 from meshctl.privacy.wrappings import encoded, spelled, written
 
 _ADDRESS = re.compile(
@@ -33,10 +35,15 @@ def of_address(of: str, octets: bytes, keys: Keys) -> list[Needle]:
     found: list[Needle] = []
     for form, text in texts.items():
         found += written(of, form, text)
+        found.append(folded(of, f"{form}, from its end", text[::-1]))
+        for case, cased in _cases(text):
+            found += listed(of, f"{form}, {case}", cased.encode(), text=True)
     for form, text in common_texts(octets[::-1]).items():
         found.append(folded(of, f"{form} backwards", text))
     found += [*_numbers(of, octets), *_raw(of, octets), *_interface(of, octets)]
     inputs = {f"{form}, {case}": text for form, low in texts.items() for case, text in _cases(low)}
+    inputs |= {"one decimal number": str(int.from_bytes(octets, "big")), "0x": f"0x{octets.hex()}"}
+    inputs |= {f"link-local address {n}": text for n, text in enumerate(_link_local(octets))}
     found += digests(of, {form: text.encode() for form, text in inputs.items()} | {"raw": octets}, keys)
     return distinct(found)
 
@@ -66,7 +73,19 @@ def _cases(text: str) -> Iterable[tuple[str, str]]:
 
 
 def _numbers(of: str, octets: bytes) -> Iterator[Needle]:
-    """By octet without leading zeros, in decimals, and the whole as one number."""
+    """By twos and threes, by octet without leading zeros, in decimals, and the whole as one number."""
+    swapped = bytes(octet for at in range(0, len(octets), 2) for octet in reversed(octets[at : at + 2]))
+    for sign in (":", "-", " "):
+        for form, some, size in (("by fours", octets, 2), ("by sixes", octets, 3), ("by swapped words", swapped, 2)):
+            yield folded(of, f"{form} and {sign!r}", sign.join(some[at : at + size].hex() for at in range(0, 6, size)))
+    yield exact(of, "raw, by swapped words", swapped)
+    for form, some in (("raw", octets), ("raw backwards", octets[::-1]), ("raw, by swapped words", swapped)):
+        yield from listed(of, form, some)
+    number = int.from_bytes(octets, "big")
+    for form, written_out in (("octal", f"{number:o}"), ("binary", f"{number:b}"), ("grouped", f"{number:,}")):
+        yield folded(of, f"one {form} number", written_out, apart=DECIMAL)
+    yield folded(of, "one hexadecimal number", f"0x{number:x}", apart=HEXADECIMAL)
+    yield folded(of, "one grouped number", f"{number:_}", apart=DECIMAL)
     for sign in (" ", "_", "."):
         yield folded(of, f"octets by {sign!r}", sign.join(f"{octet:02x}" for octet in octets))
     for order, way in ((octets, ""), (octets[::-1], " backwards")):
@@ -104,17 +123,29 @@ def _interface(of: str, octets: bytes) -> Iterator[Needle]:
         for text in ip_texts(eight):
             yield folded(of, f"{form} in an IPv6 address", text, apart=apart)
             yield folded(of, f"{form} in an IPv6 address, UTF-16", text.encode("utf-16-le"))
-            yield folded(of, f"{form} in an IPv6 address, URL-encoded", text.replace(":", "%3a"), apart=apart)
+            for sign, name in (("%3a", "URL-encoded"), ("-", "by hyphens"), (".", "by dots"), ("_", "by _")):
+                yield folded(of, f"{form} in an IPv6 address, {name}", text.replace(":", sign), apart=apart)
+            yield folded(of, f"hexadecimal of {form} in an IPv6 address", text.encode().hex())
             yield from encoded(of, f"{form} in an IPv6 address", text.encode())
         for name, text in common_texts(eight).items():
             yield folded(of, f"{form}, {name}", text)
         yield folded(of, f"{form} in a name for reverse look-up", ".".join(reversed(eight.hex())))
         yield folded(of, f"hexadecimal of {form}", eight.hex().encode().hex())
+        words = eight[3::-1] + eight[:3:-1]
+        yield folded(of, f"{form}, words turned as in /proc/net", words.hex())
+        yield exact(of, f"{form}, words turned, raw", words)
+        for whole in (eight, b"\xfe\x80" + bytes(6) + eight):
+            yield folded(of, f"{form} as one number", str(int.from_bytes(whole, "big")), apart=DECIMAL)
     low = octets[3:]
     yield exact(of, "solicited-node multicast, raw", b"\0\0\0\1\xff" + low, weak=True)
     yield folded(of, "solicited-node multicast frame", "33:33:ff:" + ":".join(f"{o:02x}" for o in low), weak=True)
     for last in {f"{low[1:].hex()}", f"{int.from_bytes(low[1:], 'big'):x}"}:
         yield folded(of, "solicited-node multicast", f"1:ff{low[0]:02x}:{last}", weak=True, apart=HEXADECIMAL)
+
+
+def _link_local(octets: bytes) -> list[str]:
+    plain = octets[:3] + b"\xff\xfe" + octets[3:]
+    return [str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + bytes([plain[0] ^ bit]) + plain[1:])) for bit in (2, 0)]
 
 
 def ip_texts(eight: bytes) -> list[str]:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from meshctl.privacy.needles import Needle
+from meshctl.privacy.spellings import Spelled
 
 _AT_ONCE = 2048
 """Words looked up before any is looked at again: few enough that one which is there by chance costs little."""
@@ -100,17 +101,28 @@ class Matcher:
         self._eight, self._four = _Words(8, "Q"), _Words(4, "I")
         brief: list[Needle] = []
         self.longest = 1
+        spelled: list[Needle] = []
         for needle in needles:
+            if needle.pattern is not None:
+                spelled.append(needle)
+                continue
             self.longest = max(self.longest, len(needle.octets))
             if not (self._eight.takes(needle) or self._four.takes(needle)):
                 brief.append(needle)
         self._brief = [_Brief([one for one in brief if one.folded is way]) for way in (False, True)]
+        self._spelled = Spelled(spelled, _seek)
 
     def hits(self, block: bytes) -> list[Hit]:
         """Return the needles in ``block``, without those that are a part of a longer one of the same owner."""
         if not block.strip(b"\0"):
             return []
         low = block.lower()
+        found = self.all_hits(block, low)
+        plain = _longest(found) if found else []
+        return [*plain, *self._one_by_one(low, plain)]
+
+    def all_hits(self, block: bytes, low: bytes) -> set[Hit]:
+        """Return every needle that stands as it is in ``block``, which is ``low`` in lower case."""
         found = set[Hit]()
         for words in (self._eight, self._four):
             for start, needle in words.candidates(low):
@@ -122,7 +134,12 @@ class Matcher:
                 end = start + len(needle.octets)
                 if _stands(needle, block, low, start, end):
                     found.add(Hit(start, end, needle))
-        return _longest(found) if found else []
+        return found
+
+    def _one_by_one(self, low: bytes, known: list[Hit]) -> list[Hit]:
+        """Return what is found only by its digits."""
+        found = {Hit(*place) for place in self._spelled.found(low)}
+        return _longest({hit for hit in found if not any(_overlap(hit, other) for other in known)}) if found else []
 
 
 def _stands(needle: Needle, block: bytes, low: bytes, start: int, end: int) -> bool:
@@ -132,6 +149,16 @@ def _stands(needle: Needle, block: bytes, low: bytes, start: int, end: int) -> b
         return True
     around = block[max(start - 1, 0) : start] + block[end : end + 1]
     return not any(octet in needle.apart for octet in around)
+
+
+def _seek(octets: set[bytes]) -> Callable[[bytes], set[bytes]]:
+    """Return what tells which of many octets stand in a block."""
+    matcher = Matcher(Needle("", "", one) for one in octets)
+    return lambda block: {hit.needle.octets for hit in matcher.all_hits(block, block)}
+
+
+def _overlap(one: Hit, other: Hit) -> bool:
+    return one.needle.of == other.needle.of and one.start < other.end and other.start < one.end
 
 
 def _longest(found: set[Hit]) -> list[Hit]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -20,7 +21,8 @@ class Needle:
 
     ``of`` says whose they are ("address 1"), never what. ``folded`` ones are found in either case and are kept
     in lower case. None of the characters in ``apart`` may stand right before or after, or it would be a part of
-    another number. ``weak`` ones hold too little of the address to prove anything alone.
+    another number. ``weak`` ones hold too little of the address to prove anything alone. One with a ``pattern`` is
+    found where that matches, and ``octets`` are its digits.
     """
 
     of: str
@@ -29,6 +31,7 @@ class Needle:
     folded: bool = False
     weak: bool = False
     apart: bytes = b""
+    pattern: re.Pattern[bytes] | None = None
 
 
 HEXADECIMAL, DECIMAL = b"0123456789abcdefABCDEF", b"0123456789"
@@ -47,7 +50,7 @@ def folded(of: str, form: str, text: str | bytes, *, weak: bool = False, apart: 
 
 def distinct(needles: Iterable[Needle]) -> list[Needle]:
     """Drop what another needle of the same owner finds as well, the first named staying."""
-    kept: dict[tuple[str, bytes, bool], Needle] = {}
+    kept: dict[tuple[object, ...], Needle] = {}
     for needle in needles:
-        kept.setdefault((needle.of, needle.octets, needle.folded), needle)
+        kept.setdefault((needle.of, needle.octets, needle.folded, needle.pattern), needle)
     return list(kept.values())

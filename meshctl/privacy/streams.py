@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from meshctl.privacy.matcher import Matcher
 from meshctl.privacy.needles import Needle
+from meshctl.privacy.runs import BACK
 from meshctl.privacy.unpacking import HEADER, Packed, closed_parts, packed_parts
 
 BLOCK = 1 << 20
@@ -83,7 +84,7 @@ class Stream:
         self._kept, self._told, self._opened = b"", self._at, self._at
 
     def _keep(self, block: bytes) -> None:
-        keep = min(len(block), max(HEADER, self.matcher.longest + 1))
+        keep = min(len(block), max(HEADER + BACK, self.matcher.longest + 1))
         self._at += len(block) - keep
         self._kept = block[len(block) - keep :]
 
@@ -92,11 +93,11 @@ class Stream:
         for name in closed_parts(block, self._opened - self._at, until - self._at):
             self.listener.unread(f"{self._called(name)} cannot be opened here")
         for start, packed in packed_parts(block, self._opened - self._at, until - self._at):
-            if self.depth == DEEPEST:
+            if packed.unfolds and self.depth == DEEPEST:
                 self.listener.unread(f"{self._called(packed.name)} lies deeper than {DEEPEST} packed parts")
                 break
             within = self._called(f"{packed.name} at {self._at + start}")
-            inner = Stream(self.matcher, self.listener, self.bounds, within, self.depth + 1)
+            inner = Stream(self.matcher, self.listener, self.bounds, within, self.depth + packed.unfolds)
             packed.whole_file = self._at + start == 0
             self._unfold(packed, inner, block[start:], last=last)
             if packed.going:
@@ -105,7 +106,7 @@ class Stream:
 
     def _unfold(self, packed: Packed, inner: Stream, octets: bytes, *, last: bool) -> None:
         for plain in packed.feed(octets):
-            inner.feed(self.bounds.take(plain))
+            inner.feed(self.bounds.take(plain) if packed.unfolds else plain)
             if self.bounds.exceeded:
                 packed.stop()
         if not packed.going or last:

@@ -24,6 +24,9 @@ _KINDS = (
     (stat.S_ISBLK, "devices, not opened"),
 )
 
+_NO_ATTRIBUTES = (errno.ENOTSUP, errno.ENODATA, errno.ENOENT, errno.ENOSYS)
+"""The file system has none, or they or the file are gone, which its content will tell."""
+
 PSEUDO = ("/proc", "/sys")
 """Where the kernel shows itself: no files of a disk."""
 
@@ -40,13 +43,18 @@ class Scan:
     def tree(self, top: str) -> None:
         """Search everything at and below ``top``; links are followed nowhere, except ``top`` itself."""
         here = os.stat(top)  # noqa: PTH116  # names may be in no encoding
+        pseudo = {os.stat(one).st_dev for one in PSEUDO if Path(one).exists()}  # noqa: PTH116
+        if here.st_dev in pseudo:
+            self.findings.could_not("the kernel's own, not searched", top)
+            return
+        self._short(top, "its name", os.fsencode(Path(top).name))
+        self._attributes(top)
         if stat.S_ISREG(here.st_mode) or stat.S_ISBLK(here.st_mode):
             self.content(top)
             return
         if not stat.S_ISDIR(here.st_mode):
             self.findings.could_not("neither a file nor a folder nor a disk", top)
             return
-        pseudo = {os.stat(one).st_dev for one in PSEUDO if Path(one).exists()}  # noqa: PTH116
         seen: set[tuple[int, int]] = set()
         folders = [top]
         while folders:
@@ -71,8 +79,12 @@ class Scan:
     def _entry(self, entry: os.DirEntry[str], folders: list[str], seen: set[tuple[int, int]], pseudo: set[int]) -> None:
         try:
             about = entry.stat(follow_symlinks=False)
-        except OSError:
+            target = os.readlink(entry.path) if stat.S_ISLNK(about.st_mode) else ""  # noqa: PTH115
+        except FileNotFoundError:
             self.findings.note("gone before they were reached", entry.path)
+            return
+        except OSError as fault:
+            self.findings.could_not(f"not readable: {fault.strerror}", entry.path)
             return
         if stat.S_ISDIR(about.st_mode):
             if about.st_dev in pseudo:
@@ -81,7 +93,7 @@ class Scan:
                 self._attributes(entry.path)
                 folders.append(entry.path)
         elif stat.S_ISLNK(about.st_mode):
-            self._short(entry.path, "what it links to", os.fsencode(os.readlink(entry.path)))  # noqa: PTH115
+            self._short(entry.path, "what it links to", os.fsencode(target))
             self.findings.note("links, not followed", entry.path)
         elif stat.S_ISREG(about.st_mode):
             if (about.st_dev, about.st_ino) not in seen:
@@ -97,8 +109,10 @@ class Scan:
         try:
             names = os.listxattr(path, follow_symlinks=False)
             values = [os.getxattr(path, name, follow_symlinks=False) for name in names]
-        except OSError:
-            return  # the file system has none, or the file is gone, which its content will tell
+        except OSError as fault:
+            if fault.errno not in _NO_ATTRIBUTES:
+                self.findings.could_not(f"attributes not readable: {fault.strerror}", path)
+            return
         for name, value in zip(names, values, strict=True):
             self._short(path, f"its attribute {name}", value)
 

@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from meshctl.privacy.runs import long_runs
+
 HEADER = 4096
 """Octets from a part's beginning that must be there to open it: a zip entry's name may be long."""
 
@@ -38,10 +40,10 @@ class _Unpacker(Protocol):
 
 
 class Packed:
-    """One packed part, fed in pieces."""
+    """One packed part, fed in pieces. What only stands for something else as long as it is does not unfold."""
 
-    def __init__(self, name: str, unpacker: _Unpacker, ahead: int = 0) -> None:
-        self.name = name
+    def __init__(self, name: str, unpacker: _Unpacker, ahead: int = 0, *, unfolds: bool = True) -> None:
+        self.name, self.unfolds = name, unfolds
         self.whole_file = False
         self.going = True
         self._unpacker, self._ahead = unpacker, ahead
@@ -67,7 +69,7 @@ class Packed:
 
     def broken(self, *, at_end: bool) -> bool:
         """Say whether it did not come to its own end."""
-        return self._failed or (at_end and not self._unpacker.eof)
+        return self.unfolds and (self._failed or (at_end and not self._unpacker.eof))
 
     def stop(self) -> None:
         """Open no more of it."""
@@ -92,12 +94,14 @@ def packed_parts(block: bytes, first: int, until: int) -> Iterator[tuple[int, Pa
     for match in _BEGINS.finditer(block, max(first, 0)):
         start = match.start()
         if start >= until:
-            return
+            break
         name, make = _WAYS[block[start : start + 1]]
         if name == "zlib" and not _is_zlib(block[start : start + 256]):
             continue
         ahead = 30 + sum(int.from_bytes(block[start + at : start + at + 2], "little") for at in (26, 28))
         yield start, Packed(name, make(), ahead if name == "zip entry" else 0)
+    for start, name, unpacker in long_runs(block, max(first, 0), until):
+        yield start, Packed(name, unpacker, unfolds=False)
 
 
 def _is_zlib(beginning: bytes) -> bool:

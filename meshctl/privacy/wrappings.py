@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 from meshctl.privacy.needles import Needle, exact, folded
+
+_BASE32 = {
+    "base32": bytes.maketrans(b"", b""),
+    "base32hex": bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHIJKLMNOPQRSTUV"),
+    "Crockford's base32": bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"),
+}
+
+_ESCAPES = {
+    "HTML": "&#{:d};", "HTML, hexadecimal": "&#x{:x};", "URL-encoded twice": "%25{:02x}",
+    "quoted-printable": "={:02x}", "escaped by x": "\\x{:02x}", "escaped, octal": "\\{:03o}",
+}  # fmt: skip
+"""What signs between letters and figures become."""
+
+_UU_LINE = 42
+"""Octets that a line of uuencode takes, less what may stand before them."""
 
 LEAST = 5
 """Characters that a base64 or base32 run must have, or it stands in every larger file by chance."""
@@ -36,14 +52,25 @@ def encoded(of: str, form: str, octets: bytes) -> Iterator[Needle]:
                 yield exact(of, f"{form}, {name}", run)
     for run in aligned(octets, 5, base64.b32encode):
         if len(run) >= LEAST:
-            yield folded(of, f"{form}, base32", run)
+            for name, letters in _BASE32.items():
+                yield folded(of, f"{form}, {name}", run.translate(letters))
+    for run in aligned(octets, 6, lambda whole: binascii.b2a_uu(whole)[1:-1]) if len(octets) <= _UU_LINE else ():
+        if len(run) >= LEAST:
+            yield exact(of, f"{form}, uuencoded", run)
+            yield exact(of, f"{form}, uuencoded", run.replace(b" ", b"`"))
+    yield exact(of, f"{form}, base85", base64.b85encode(octets))
+    yield exact(of, f"{form}, ascii85", base64.a85encode(octets))
 
 
 def written(of: str, form: str, text: str) -> Iterator[Needle]:
     """A text as it is, in wide characters, in hexadecimal, escaped for an address bar or for JSON."""
     yield folded(of, form, text)
-    for wide in ("utf-16-le", "utf-16-be", "utf-32-le"):
+    for wide in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
         yield folded(of, f"{form}, {wide.upper()}", text.encode(wide))
+    for case in dict.fromkeys((text, text.lower(), text.upper())):
+        yield from encoded(of, f"{form}, UTF-16-LE", case.encode("utf-16-le"))
+    for name, way in _ESCAPES.items():
+        yield folded(of, f"{form}, {name}", "".join(c if c.isalnum() else way.format(ord(c)) for c in text))
     yield folded(of, f"{form}, URL-encoded", quote(text, safe=""))
     yield folded(of, f"{form}, URL-encoded", "".join(c if c.isalnum() else f"%{ord(c):02x}" for c in text))
     yield folded(of, f"{form}, JSON-escaped", json.dumps(text)[1:-1])

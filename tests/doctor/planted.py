@@ -36,6 +36,8 @@ class Behaviour:
 
     status: int = 302
     location: str = f"http://{NAME}/"
+    elsewhere: tuple[str, str] = ("", "")
+    """A word in a host's name, and where requests to such hosts are redirected."""
     cache: str = "no-store"
     body: bytes = b"<!doctype html><title>Join</title>\n"
     ends: bool = True
@@ -223,7 +225,8 @@ class _Hand(BaseHTTPRequestHandler):
             return
         headers = [("Content-Type", "text/html"), ("Cache-Control", how.cache)]
         if 300 <= how.status < 400:
-            headers.append(("Location", how.location))
+            word, other = how.elsewhere
+            headers.append(("Location", other if word and word in self.headers["Host"] else how.location))
         if how.ends:
             headers.append(("Connection", "close"))
             self.close_connection = True

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from meshctl.doctor.fetch import has_way
 from meshctl.doctor.link import ask_link, default_device
 from meshctl.lab.kernel import SYSTEM_PATH, inside_net, ip, write_sysctl
 
@@ -65,3 +66,15 @@ def test_dhcp_dhcpv6_and_the_router_say_what_they_announce_also_beside_a_client_
     assert device == "eth0"
     assert (told["dhcp4"].uri, told["dhcp6"].uri) == (URI, URI)
     assert (told["ra"].asked, told["ra"].raw, told["ra"].why) == (True, None, "")
+
+
+def test_a_family_of_which_there_is_only_a_link_local_address_is_no_way_out(phone: str) -> None:
+    with inside_net(phone):
+        write_sysctl("net.ipv6.conf.eth0.accept_ra", "0")
+        ip(["addr flush dev eth0 scope global", "addr add 10.9.1.9/24 dev eth0"], phone)
+        ip(["route add default via 10.9.1.1", "route add ::/0 dev eth0"], phone)
+        ways = [has_way(one, "") for one in ("2001:db8::1", "192.0.2.1")]
+        ip(["addr add fd09:1::9/64 dev eth0 nodad"], phone)
+
+        assert ways == [False, True]
+        assert has_way("2001:db8::1", "")

@@ -11,7 +11,7 @@ from meshctl.doctor.catalogue import CATALOGUE, Client
 from meshctl.doctor.examine import Examination, Plan
 from meshctl.doctor.report import Report
 from meshctl.lab.kernel import inside_net
-from tests.doctor.planted import API, OWN4, PAGE, Behaviour, Planted
+from tests.doctor.planted import API, NAME, OWN4, PAGE, Behaviour, Planted
 
 pytestmark = pytest.mark.kernel
 
@@ -80,6 +80,8 @@ BEFORE = [
      KEYS),
     ("https with another's certificate", replace(CLEAN, location="https://other.test/"), {"page-certificate"}, KEYS),
     ("a circle", replace(CLEAN, page_loops=True), {"redirect-loop"}, KEYS),
+    ("one maker's page is not there", replace(CLEAN, elsewhere=("msft", f"http://{NAME}:4444/")), {"page-unreachable"},
+     {"windows"}),
     ("an empty page", replace(CLEAN, page=""), {"page-empty"}, KEYS),
     ("a page of no type", replace(CLEAN, page_kind="text/plain"), {"page-not-html"}, set()),
     ("a page from elsewhere", replace(CLEAN, page=OUTSIDE), {"page-needs-outside"}, set()),

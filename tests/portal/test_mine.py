@@ -190,3 +190,9 @@ def _all(connection: socket.socket) -> str:
     while piece := connection.recv(65536):
         pieces.append(piece)
     return b"".join(pieces).decode()
+
+
+def test_who_tried_too_many_keys_is_told_how_long_to_wait(post: Post) -> None:
+    for _ in range(TRIES):
+        post("/mine", key="0000-0000-0000-0000")
+    assert int(post("/mine", key="0000-0000-0000-0000").headers["Retry-After"]) > 0

@@ -197,3 +197,74 @@ def test_a_bomb_is_searched_up_to_the_bound_and_said() -> None:
 
     assert found == ["colons"]
     assert unread == ["unfolds to more than the bound for packed content; what is beyond it was not searched"]
+
+
+def cut(letters: bytes, size: int = 64, line_end: bytes = b"\n") -> bytes:
+    return line_end.join(letters[at : at + size] for at in range(0, len(letters), size)) + line_end
+
+
+def listed(octets: bytes, form: str, sign: str) -> bytes:
+    return sign.join(form.format(octet) for octet in octets).encode()
+
+
+RARER: dict[str, Writing] = {
+    "by fours": lambda o: o.hex("-", 2).encode(),
+    "by sixes": lambda o: (o[:3].hex() + "-" + o[3:].hex()).encode(),
+    "a list of strings": lambda o: json.dumps([f"{one:02X}" for one in o]).encode(),
+    "hex()": lambda o: listed(o, "0x{:x}", ", "),
+    "a column": lambda o: listed(o, "{:02x}", "\n"),
+    "od -x": lambda o: b"".join(o[at : at + 2][::-1] for at in (0, 2, 4)).hex(" ", 2).encode(),
+    "xxd, odd": lambda o: (b"q" + o + b"q").hex(" ", 2).encode(),
+    "od -b": lambda o: listed(o, "{:03o}", " "),
+    "binary": lambda o: listed(o, "{:08b}", " "),
+    "a dump of its text": lambda o: colons(o).encode().hex(" ").encode(),
+    "HTML": lambda o: listed(colons(o).encode(), "&#{};", ""),
+    "HTML, raw": lambda o: listed(o, "&#x{:X};", ""),
+    "escaped for a shell": lambda o: colons(o).replace(":", "\\:").encode(),
+    "URL-encoded twice": lambda o: colons(o).replace(":", "%253A").encode(),
+    "every letter URL-encoded": lambda o: listed(colons(o).encode(), "%{:02X}", ""),
+    "every letter by u": lambda o: listed(o.hex("-").encode(), "\\u{:04x}", ""),
+    "octal number": lambda o: f" {int.from_bytes(o, 'big'):o} ".encode(),
+    "from its end": lambda o: colons(o)[::-1].encode(),
+    "UTF-32-BE": lambda o: colons(o).encode("utf-32-be"),
+    "base64 of UTF-16": lambda o: base64.b64encode(colons(o).encode("utf-16-le")),
+    "base32hex": lambda o: base64.b32hexencode(b"a" + o),
+    "base85": lambda o: base64.b85encode(colons(o).encode()),
+    "link-local by hyphens": lambda o: str(address6("fe80::", o)).replace(":", "-").encode(),
+    "/proc/net": lambda o: b"".join(eui64(o)[at : at + 4][::-1] for at in (0, 4)).hex().encode(),
+    "md5 of a link-local address": lambda o: hashlib.md5(str(address6("fe80::", o)).encode()).hexdigest().encode(),
+    "twelve digits of a sha1": lambda o: hashlib.sha1(colons(o).encode()).hexdigest()[:12].encode(),
+    "eight octets of a sha256": lambda o: hashlib.sha256(o).digest()[:8],
+    "a sha256 by colons": lambda o: hashlib.sha256(colons(o).encode()).digest().hex(":").upper().encode(),
+    **{
+        f"base64 cut within it, after {ahead}": lambda o, ahead=ahead: cut(  # type: ignore[misc]
+            base64.b64encode(b"q" * ahead + colons(o).encode() + b"q" * 80)
+        )
+        for ahead in range(36, 48, 3)
+    },
+    "base64 cut and indented": lambda o: cut(base64.b64encode(b"q" * 45 + o + b"q" * 80), 64, b"\r\n    "),
+    "base64 cut in JSON": lambda o: cut(base64.b64encode(b"q" * 45 + colons(o).encode() + b"q" * 80), 76, b"\\n"),
+    "hexadecimal cut within it": lambda o: cut((b"q" * 30 + o + b"q" * 80).hex().encode(), 66),
+    "base64 of gzip": lambda o: b'"' + base64.b64encode(gzip.compress(colons(o).encode() * 3)) + b'"',
+    "cut base64 of xz": lambda o: cut(base64.b64encode(lzma.compress(os.urandom(400) + colons(o).encode()))),
+    "hexadecimal of zlib": lambda o: zlib.compress(colons(o).encode() * 3).hex().encode(),
+}
+
+
+@pytest.mark.parametrize("size", [1 << 20, 97])
+def test_an_address_is_found_in_rarer_writings_too(size: int) -> None:
+    octets = octets_of("02:1f:22:03:a4:5b")
+    matcher = Matcher(of_address("a", octets, ()))
+    missed = [name for name, way in RARER.items() if not forms_in(b"mac = " + way(octets) + b" \n", matcher, size)[0]]
+
+    assert missed == []
+    other = octets_of("02:1f:22:07:a4:5b")
+    assert [name for name, way in RARER.items() if forms_in(b"mac = " + way(other) + b" \n", matcher, size)[0]] == []
+
+
+def test_a_run_of_many_blocks_is_opened_once() -> None:
+    octets = octets_of("02:1f:22:03:a4:5b")
+    matcher = Matcher(of_address("a", octets, ()))
+    whole = cut(base64.b64encode(bytes(1 << 19) + gzip.compress(colons(octets).encode()) + bytes(1 << 18)))
+
+    assert forms_in(b"begin\n" + whole, matcher, 1 << 16) == (["colons"], [])

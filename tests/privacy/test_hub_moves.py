@@ -63,6 +63,11 @@ async def live(place: World) -> None:
 
     await place.wait(150.0)  # by then elm says that it has the lasting key, and oak destroyed its own
     assert not list(oak.state.glob("remember-keys/*.key"))
+    assert list(elm.state.glob("remember-keys/*.key"))
+    token = elm.here._remembering.keeping.tokens(PHONE)[0].encode()
+    elm.power_off()
+    assert token not in b"".join(file.read_bytes() for file in elm.state.glob("node.db*")), "the list went, all of it"
+    await place.power_on("elm")
     await off_and_on(place, "elm", "oak", "ash")
     here = at(ash)
     ash.here._verbs.seen({PHONE: [here]})

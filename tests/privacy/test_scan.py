@@ -7,6 +7,8 @@ import os
 import secrets
 import socket
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -132,6 +134,31 @@ def test_what_holds_nothing_is_named_and_what_cannot_be_opened_makes_the_answer_
     for words in ("sockets, which hold nothing", "pipes, which hold nothing", "a part packed by zstd cannot be opened",
                   "gzip is damaged or ends early"):  # fmt: skip
         assert words in done.out
+
+
+def test_a_folder_whose_files_nobody_may_look_at_is_not_called_clean(tree: Path) -> None:
+    (tree / "log").write_text(ADDRESS)
+    tree.chmod(0o444)
+    for above in (tree, *tree.parents)[1:4]:
+        above.chmod(above.stat().st_mode | 0o055)
+    code = "import os, sys; os.setgid(65534); os.setuid(65534); from meshctl.cli import main; main()"
+    words = [sys.executable, "-c", code, "privacy", "scan", str(tree), "--address", ADDRESS]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.returncode == 2
+    assert "NOT SEARCHED, not readable: Permission denied" in done.stdout
+
+
+def test_the_kernels_own_folders_are_not_called_clean() -> None:
+    outcome = scan("/proc", "--address", ADDRESS)
+    assert outcome.code == 2
+    assert "the kernel's own, not searched" in outcome.out
+
+
+def test_the_tree_itself_has_a_name_and_attributes(tree: Path) -> None:
+    file = tree / f"of {ADDRESS}"
+    file.touch()
+    assert scan(file, "--address", ADDRESS).code == 1
 
 
 def test_a_tree_that_is_not_there_or_nothing_to_look_for_is_code_two(tree: Path) -> None:
