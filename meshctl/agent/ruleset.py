@@ -83,8 +83,8 @@ _REACHED = (
 )
 """What visitors may use (`needs`), where the configuration names anything."""
 
-_FROM_HERE = ("ip saddr @own4 return", "ip6 saddr @own6 return", "ip6 saddr fe80::/10 return", "ip6 saddr :: return")
-"""Who may be behind a door: an answer to anybody else would carry a visitor's words out to the internet."""
+_MADE_UP = "ip6 saddr != @own6 ip6 saddr 2000::/3 drop"
+"""Of a visitor: an answer would carry its words to whom it names as sender. Of IPv4 rp_filter drops the same."""
 
 _REACHED_MARK = 0xFFF0
 """Of connections to it, so that their answers come in; no share has it, so they are nobody's in the trees."""
@@ -159,8 +159,9 @@ def _crossing_chains(ground: Ground) -> Iterator[str]:
         "meta mark set 0",
         "meta mark set ether saddr map @member",
         "ct mark set meta mark",
-        f"meta mark 0 goto {'need' if config.portal.reachable else 'refuse_near'}",
-        f"oifname {ground.doors} goto refuse_near",
+        f"meta mark 0 {_MADE_UP}",
+        f"meta mark 0 goto {'need' if config.portal.reachable else 'refuse'}",
+        f"oifname {ground.doors} goto refuse",
         "ct state new,invalid,untracked jump own_prefix",
         f"oifname {ground.mesh} goto to_others" if links else "",
         f"oifname {ground.lines} meta priority set meta mark map @class accept" if config.line else "",
@@ -169,15 +170,12 @@ def _crossing_chains(ground: Ground) -> Iterator[str]:
     if config.portal.reachable:
         yield _chain(
             "need",
-            f"oifname {ground.doors} goto refuse_near",
+            f"oifname {ground.doors} goto refuse",
             "ct state new,invalid,untracked jump own_prefix",
             *(f"{one} ct mark set {_REACHED_MARK:#x} accept" for one in _REACHED),
-            "goto refuse_near",
+            "goto refuse",
         )
-    yield _chain("own_prefix", *_prefixes(config), "drop")
-    # To whom a refusal goes is the sender's choice, and it quotes what was sent: to made-up senders nothing is said.
-    yield _chain("from_here", *_FROM_HERE, "drop")
-    yield _chain("refuse_near", "jump from_here", "goto refuse")
+    yield _chain("own_prefix", *_prefixes(config), "goto refuse")
     # A packet of no connection, which has no mark to compare with, is refused too.
     yield _chain("inward", "ct mark != 0 accept", "goto refuse")
     yield _chain("refuse", "meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited")
@@ -195,8 +193,7 @@ def _local_chains(ground: Ground) -> Iterator[str]:
     )
     yield _chain(
         "to_node",
-        "udp dport 67 goto leased",
-        "jump from_here",
+        _MADE_UP,
         f"tcp dport {config.mesh.port} goto refuse" if links else "",
         # Before what stands is accepted: all questions from one port are one connection, and all echoes.
         "udp dport 53 goto asked",

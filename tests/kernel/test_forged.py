@@ -6,14 +6,14 @@ import socket
 from contextlib import suppress
 
 import pytest
-from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet import UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
 from meshctl.lab.kernel import inside_net
 from tests.kernel.agents import ACCESS
-from tests.kernel.street import ADDRESSES, HARDWARE, SITE4, SITE6, Street
+from tests.kernel.street import ADDRESSES, HARDWARE, SITE6, Street
 
 pytestmark = pytest.mark.kernel
 
@@ -22,21 +22,19 @@ _ALL = 3
 """ETH_P_ALL (linux/if_ether.h)."""
 
 
-def frames(street: Street, sources: tuple[str, str]) -> list[Packet]:
+def frames(street: Street, source: str) -> list[Packet]:
     """Every way to be answered: an echo and a closed port of the node, and what is on its way elsewhere."""
     node = street.run("access", "cat", "/sys/class/net/lan0/address").stdout.strip()
     frame = Ether(src=HARDWARE["far"], dst=node)
-    four, six = sources
     made: list[Packet] = []
-    for to in (str(ACCESS.interface4.ip), SITE4):
-        made += [frame / IP(src=four, dst=to) / what / WORDS for what in (ICMP(), UDP(sport=9, dport=9999))]
     for to in (str(ACCESS.interface6.ip), SITE6):
-        made += [frame / IPv6(src=six, dst=to) / what for what in (ICMPv6EchoRequest(data=WORDS), UDP(dport=9) / WORDS)]
+        ip6 = frame / IPv6(src=source, dst=to)
+        made += [ip6 / what for what in (ICMPv6EchoRequest(data=WORDS), UDP(sport=9, dport=9999) / WORDS)]
     return made
 
 
-def carried(street: Street, at: str, sources: tuple[str, str]) -> int:
-    """How many packets with a visitor's words arrive at a place when it sends from these addresses."""
+def carried(street: Street, at: str, source: str) -> int:
+    """How many packets with a visitor's words arrive at a place when it sends from this address."""
     with inside_net(street.at("far")):
         mouth = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     with inside_net(street.at(at)):
@@ -45,7 +43,7 @@ def carried(street: Street, at: str, sources: tuple[str, str]) -> int:
     with mouth, ear:
         mouth.bind(("eth0", 0))
         ear.bind(("eth0", _ALL))
-        for frame in frames(street, sources):
+        for frame in frames(street, source):
             mouth.send(bytes(frame))
         ear.settimeout(0.5)
         with suppress(TimeoutError):
@@ -56,8 +54,7 @@ def carried(street: Street, at: str, sources: tuple[str, str]) -> int:
 
 
 def test_words_of_a_visitor_go_back_to_it_and_never_to_whom_it_names(street: Street) -> None:
-    assert street.reaches("access", SITE4)
     assert street.reaches("access", SITE6)
 
-    assert carried(street, "isp", (SITE4, SITE6)) == 0
-    assert carried(street, "far", ADDRESSES["far"]) >= 4
+    assert carried(street, "isp", SITE6) == 0
+    assert carried(street, "far", ADDRESSES["far"][1]) >= 2
