@@ -7,6 +7,7 @@ except ``wall``, which is the node's own.
 from __future__ import annotations
 
 import sqlite3
+import time
 
 from sqlalchemy import (
     BigInteger,
@@ -28,6 +29,9 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from meshctl.model import MeshctlError
+
+_PATIENCE = 20.0
+"""Seconds to wait for a lock on a database that is a file."""
 
 metadata = MetaData()
 
@@ -155,7 +159,7 @@ def open_engine(url: str) -> Engine:
     """Make an engine; connects at first use. Raises `MeshctlError` for a URL that cannot be used."""
     try:
         if url.startswith("sqlite"):
-            engine = create_engine(url, connect_args={"timeout": 20})
+            engine = create_engine(url, connect_args={"timeout": _PATIENCE})
         else:
             engine = create_engine(url, pool_size=5, max_overflow=5, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError) as fault:
@@ -171,8 +175,22 @@ def open_engine(url: str) -> Engine:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
     """FULL, so that what the hub said it holds survives a power cut."""
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous=FULL")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch a database to WAL, which SQLite does not wait for where another one does so at the same moment."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
