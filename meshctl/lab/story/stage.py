@@ -101,6 +101,10 @@ class Story:
         words = ["cat", "/sys/class/net/eth0/statistics/rx_bytes"]
         return sum(int(self.lab.exec(phone, words).stdout) for phone in phones)
 
+    def rest(self, *phones: str) -> None:
+        """Wait until nothing arrives at these phones any more: what a queue still held has come."""
+        self.until("the phones are at rest", lambda: self.received(*phones) == self.received(*phones))
+
     def join(self, *phones: str, portal: str) -> dict[str, Any]:
         """Press the button in all these phones at once; times are in seconds from the click."""
         found: dict[str, Any] = self.lab.module("meshctl.lab.traffic", "join", *phones, "--portal", portal)
