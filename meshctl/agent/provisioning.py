@@ -26,6 +26,10 @@ BELIEVED = 90.0
 """Seconds for which the portal's word holds; it repeats it several times meanwhile."""
 
 
+_AGAIN = 5.0
+"""Seconds after which a change is written once more: systemd hears of none while it reads its units anew."""
+
+
 class Provisioning:
     """The verb `secure-door`, and the file. ``keep`` at the start, each turn and after the verb."""
 
@@ -33,6 +37,7 @@ class Provisioning:
         self._config, self._clock = config, clock
         self._file = Path(config.paths.run) / OPTIONS
         self._written: str | None = None
+        self._again: float | None = None
         # What a former agent of this boot was told holds until the portal speaks again.
         self._until = clock.read().monotonic + BELIEVED if self._there() else 0.0
         self._heard, self._spoken = clock.read().monotonic, False
@@ -64,13 +69,18 @@ class Provisioning:
         return certificate.judge(left, self._lifetime, silent=since >= BELIEVED)
 
     def keep(self) -> None:
-        """Bring the file to what holds now, and leave it alone where it says that already."""
-        uri = provisioned(self._config.portal, usable=self._clock.read().monotonic < self._until)
+        """Bring the file to what holds now, once more a moment later, and leave it alone else."""
+        now = self._clock.read().monotonic
+        uri = provisioned(self._config.portal, usable=now < self._until)
         text = options_text(uri)
         if text == self._written:
+            if self._again is not None and now >= self._again:
+                write_whole(self._file, text, 0o644)
+                self._again = None
             return
         if text != self._there():
             write_whole(self._file, text, 0o644)
+            self._again = now + _AGAIN
             log.info("devices are told of the portal: %s", uri or "nothing")
         self._written = text
 

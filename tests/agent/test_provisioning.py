@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,22 @@ def test_nothing_is_told_before_the_portal_says_that_it_may(config: Config, cloc
     assert told(config) == API
     made.tell({"verb": "secure-door", "usable": False})
     assert told(config) is None
+
+
+def test_a_change_is_written_once_more_a_moment_later_and_never_again(config: Config, clock: HandClock) -> None:
+    made, file = Provisioning(config, clock), Path(config.paths.run) / OPTIONS
+    made.tell({"usable": True})
+    written = [file.stat().st_ino]
+    held = [file.open("rb")]  # what is open keeps its number
+    for _ in range(6):
+        later(clock, 2.0)
+        made.keep()
+        held.append(file.open("rb"))
+        written.append(file.stat().st_ino)
+    for one in held:
+        one.close()
+    assert [one != before for before, one in pairwise(written)] == [False, False, True, False, False, False]
+    assert told(config) == API
 
 
 @pytest.mark.parametrize("left", [float("inf"), float("nan"), "1", [1]])
