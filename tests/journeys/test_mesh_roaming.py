@@ -13,10 +13,10 @@ from tests.journeys.homes import page
 from tests.journeys.street import SITE4, TICK, Street
 
 PROBE = (
-    "for i in $(seq 1500); do ip -4 addr show dev eth0 2>/dev/null | grep -q 'inet ' && break; sleep 0.01; done; "
-    f"curl -s -m 8 -o /dev/null -w '%{{http_code}}' http://{SITE4}/generate_204"
+    "for i in $(seq 400); do ip -4 addr show dev eth0 2>/dev/null | grep -q 'inet ' && break; sleep 0.01; done; "
+    f"curl -s -m 3 -o /dev/null -w '%{{http_code}}' http://{SITE4}/generate_204"
 )
-"""The first probe that a phone makes at a node: as soon as it has an address. TCP tries three times in this time."""
+"""The first probe that a phone makes at a node: as soon as it has an address."""
 
 
 REASON, SECONDS = "It sends <spam>.", 12

@@ -6,31 +6,17 @@ import asyncio
 import base64
 import json
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import CliRunner
 
 from meshctl.agent.passes import Drawn
 from meshctl.privacy.commands import privacy
-from tests.privacy.world import HOUR, Board, World, drawn, world
+from tests.privacy.world import HOUR, Board, World, drawn
 
 PHONE, GUEST, OLD, KEPT = "02:1f:aa:33:c4:51", "02:1f:bb:34:c5:62", "06:2e:cc:35:d6:73", "02:3d:dd:36:e7:84"
 EUI64 = ":42e:ccff:fe35:d673"
-
-
-@pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    # What stands for the disk is in RAM too, so that three days of flushes take seconds.
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        disk, ram = Path(folder) / "disk", Path(folder) / "ram"
-        disk.mkdir()
-        ram.mkdir()
-        with world(disk, ram, monkeypatch) as made:
-            yield made
 
 
 def scan(tree: Path, *words: str) -> dict[str, Any]:

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from meshctl.lists import sign_roster
 from tests import rosters
-from tests.privacy.world import HOUR, STEP, Board, World, drawn, world
+from tests.privacy.world import HOUR, STEP, Board, World, drawn
 
 PHONE = "02:1f:aa:33:c4:51"
-
-
-@pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        disk, ram = Path(folder) / "disk", Path(folder) / "ram"
-        disk.mkdir()
-        ram.mkdir()
-        with world(disk, ram, monkeypatch) as made:
-            yield made
 
 
 async def off_and_on(place: World, *names: str) -> None:
