@@ -7,16 +7,24 @@ it said last would go on being told.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
 from meshctl.agent.health.babel import survey
+from meshctl.agent.mesh.changes import ways_out
 from meshctl.agent.mesh.news import Heard, News
 from meshctl.config import Config
 from meshctl.lists import Roster
 
 LOOK_EVERY = 3.0
-"""Seconds between two questions to babeld, about as often as nodes greet each other."""
+"""Seconds after which babeld is asked also if it said nothing of a change, about as often as nodes greet each other."""
+
+_PAUSE = 0.2
+"""Seconds between two questions at least: routes that are being found change many times."""
+
+_LISTEN_AGAIN = 0.5
+"""Seconds after which babeld is listened to again once it hung up."""
 
 
 class WayOut:
@@ -30,17 +38,18 @@ class WayOut:
         self.heard = Heard()
         self.gateway: str | None = None
         self.lost_since: float | None = None
-        self._looking: asyncio.Future[None] | None = None
+        self._changed = asyncio.Event()
+        self._tasks: tuple[asyncio.Future[None], ...] = ()
 
     def begin(self) -> None:
-        """Look again and again, where there are routes to look at."""
+        """Look at every change and again and again, where there are routes to look at."""
         if self._config.mesh.devices:
-            self._looking = asyncio.ensure_future(self._keep_looking())
+            self._tasks = (asyncio.ensure_future(self._keep_looking()), asyncio.ensure_future(self._keep_listening()))
 
     def close(self) -> None:
         """Look no more."""
-        if self._looking is not None:
-            self._looking.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     async def look(self) -> None:
         """Ask babeld once."""
@@ -62,5 +71,18 @@ class WayOut:
 
     async def _keep_looking(self) -> None:
         while True:
+            self._changed.clear()
             await self.look()
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(_PAUSE)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._changed.wait()
+
+    async def _keep_listening(self) -> None:
+        while True:
+            # Why babeld cannot be heard is said where it is asked: every look and every report does.
+            with contextlib.suppress(OSError, ValueError):
+                async with contextlib.aclosing(ways_out(self._config.mesh.babel_port)) as changes:
+                    async for _ in changes:
+                        self._changed.set()
+            await asyncio.sleep(_LISTEN_AGAIN)
