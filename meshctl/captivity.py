@@ -20,6 +20,9 @@ UNRESTRICTED = "urn:ietf:params:capport:unrestricted"
 OPTIONS = "dhcp.options"
 """The file in the run folder that the resolver and the watch read: what `options_text` made."""
 
+CHANGED = "dhcp.changed"
+"""The file beside it that is there from a change of it until the resolver is asked to read it again."""
+
 URI_LIMIT = 255
 """Bytes of the address, as one DHCPv4 option holds (RFC 8910, 2.1)."""
 

@@ -2,7 +2,8 @@
 
 The portal alone can read its key, so it says whether its certificate is good, again and again; what is told is made
 from the agent's own configuration. It lies in a file in RAM, which the resolver reads for DHCP and the watch for
-router advertisements, so that all three say the same.
+router advertisements, so that all three say the same. Another file beside it is there for as long as a change waits
+for the resolver to be asked to read it: systemd may miss that a file changes, and never that one is there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from meshctl.agent.files import write_whole
 from meshctl.agent.health import certificate
 from meshctl.agent.replies import Reply, Request, no
 from meshctl.agent.verbs import Verb
-from meshctl.captivity import OPTIONS, options_text, provisioned
+from meshctl.captivity import CHANGED, OPTIONS, options_text, provisioned
 from meshctl.config import Config
 from meshctl.wire import Fact
 
@@ -26,10 +27,6 @@ BELIEVED = 90.0
 """Seconds for which the portal's word holds; it repeats it several times meanwhile."""
 
 
-_AGAIN = 5.0
-"""Seconds after which a change is written once more: systemd hears of none while it reads its units anew."""
-
-
 class Provisioning:
     """The verb `secure-door`, and the file. ``keep`` at the start, each turn and after the verb."""
 
@@ -37,7 +34,6 @@ class Provisioning:
         self._config, self._clock = config, clock
         self._file = Path(config.paths.run) / OPTIONS
         self._written: str | None = None
-        self._again: float | None = None
         # What a former agent of this boot was told holds until the portal speaks again.
         self._until = clock.read().monotonic + BELIEVED if self._there() else 0.0
         self._heard, self._spoken = clock.read().monotonic, False
@@ -69,18 +65,15 @@ class Provisioning:
         return certificate.judge(left, self._lifetime, silent=since >= BELIEVED)
 
     def keep(self) -> None:
-        """Bring the file to what holds now, once more a moment later, and leave it alone else."""
-        now = self._clock.read().monotonic
-        uri = provisioned(self._config.portal, usable=now < self._until)
+        """Bring the file to what holds now, and leave it alone where it says that already."""
+        uri = provisioned(self._config.portal, usable=self._clock.read().monotonic < self._until)
         text = options_text(uri)
         if text == self._written:
-            if self._again is not None and now >= self._again:
-                write_whole(self._file, text, 0o644)
-                self._again = None
             return
         if text != self._there():
             write_whole(self._file, text, 0o644)
-            self._again = now + _AGAIN
+            # After what it speaks of: whoever takes it away reads what is there then.
+            self._file.with_name(CHANGED).touch(mode=0o644)
             log.info("devices are told of the portal: %s", uri or "nothing")
         self._written = text
 

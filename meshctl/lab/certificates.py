@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from meshctl.captivity import OPTIONS
+from meshctl.captivity import CHANGED
 from meshctl.lab.authority import EVER, Authority
 from meshctl.lab.fault import LabError
 from meshctl.lab.node import Node
@@ -27,7 +27,6 @@ class Certificates:
     def __init__(self, authority: Authority, nodes: Iterable[Node]) -> None:
         self._authority = authority
         self._nodes = {node.name: node for node in nodes}
-        self._heard = dict.fromkeys(self._nodes, "")
         for node in self._nodes.values():
             if node.table.secure:
                 self.issue(node.name)
@@ -55,9 +54,8 @@ class Certificates:
         for name, node in self._nodes.items():
             service = supervisor.services.get((name, "dnsmasq"))
             if not node.powered or service is None or service.pid is None:
-                self._heard[name] = ""
                 continue
-            text = (node.run / OPTIONS).read_text(encoding="ascii")
-            if text != self._heard[name] and time.monotonic() - service.started > _SETTLED:
+            changed = node.run / CHANGED
+            if changed.exists() and time.monotonic() - service.started > _SETTLED:
+                changed.unlink()
                 supervisor.kill(name, "dnsmasq", signal.SIGHUP)
-                self._heard[name] = text

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from meshctl.agent.provisioning import BELIEVED, Provisioning
 from meshctl.agent.services import dnsmasq_text
-from meshctl.captivity import OPTIONS, UNRESTRICTED, options_text, uri_in
+from meshctl.captivity import CHANGED, OPTIONS, UNRESTRICTED, options_text, uri_in
 from meshctl.config import Access, Config, Node, Paths, Portal
 from meshctl.wire import Fact
 from tests.agent.small_agent import HandClock
@@ -48,20 +47,21 @@ def test_nothing_is_told_before_the_portal_says_that_it_may(config: Config, cloc
     assert told(config) is None
 
 
-def test_a_change_is_written_once_more_a_moment_later_and_never_again(config: Config, clock: HandClock) -> None:
-    made, file = Provisioning(config, clock), Path(config.paths.run) / OPTIONS
-    made.tell({"usable": True})
-    written = [file.stat().st_ino]
-    held = [file.open("rb")]  # what is open keeps its number
-    for _ in range(6):
-        later(clock, 2.0)
+def test_each_change_is_left_to_be_seen_until_somebody_takes_it_up(config: Config, clock: HandClock) -> None:
+    made, changed = Provisioning(config, clock), Path(config.paths.run) / CHANGED
+    made.keep()
+    assert not changed.exists()
+    for usable in (True, False, True):
+        made.tell({"usable": usable})
+        for _ in range(3):
+            later(clock, 2.0)
+            made.keep()
+            assert changed.exists()
+        changed.unlink()
         made.keep()
-        held.append(file.open("rb"))
-        written.append(file.stat().st_ino)
-    for one in held:
-        one.close()
-    assert [one != before for before, one in pairwise(written)] == [False, False, True, False, False, False]
-    assert told(config) == API
+        assert not changed.exists()
+    Provisioning(config, clock).keep()
+    assert not changed.exists()
 
 
 @pytest.mark.parametrize("left", [float("inf"), float("nan"), "1", [1]])

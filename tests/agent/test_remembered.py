@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meshctl.agent.consents import NOTHING, Consent, draw_number, number_hash
@@ -88,7 +88,6 @@ def after(held: Book, steps: list[Step]) -> list[tuple[Promise, Promise | None]]
     return [(one, held.find([one.token], 1.0)) for one in rows]
 
 
-@settings(deadline=None)
 @given(steps=STEPS, draw=st.data())
 def test_the_result_is_the_same_in_whatever_order_and_however_often_it_is_heard(
     one_book: Book, steps: list[Step], draw: st.DataObject

@@ -190,5 +190,5 @@ class Gateway(RuleBasedStateMachine):
         assert FIRST_GUEST not in self.announced.values()
 
 
-Gateway.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+Gateway.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
 TestGateway = Gateway.TestCase

@@ -38,6 +38,12 @@ _FIRST_REPORT = (
     "print(*hub.execute('SELECT MIN(sequence) FROM report').fetchone())"
 )
 
+# What the portal tells the agent of its certificate.
+_TELL = (
+    "import socket, sys; door = socket.socket(socket.AF_UNIX); door.connect('/run/meshctl/agent.sock'); "
+    'door.sendall(b\'{"verb": "secure-door", "usable": %s}\\n\' % sys.argv[1].encode()); print(door.recv(4096))'
+)
+
 _NET_ADMIN, _NET_RAW = 1 << 12, 1 << 13
 _CAPABILITIES = {"agent": _NET_ADMIN, "babeld": _NET_ADMIN, "watch": _NET_RAW, "portal": 0, "hub": 0}
 _EXPOSURE_LIMIT = {"portal": 2.5, "hub": 2.5}
@@ -109,16 +115,23 @@ def phones_are_told_of_an_api(street: Street, machine: Machine, root: str) -> No
     """DHCP tells where the API is, and that answers over TLS to whoever believes the certificate's authority."""
     with step("DHCP tells a phone where the captive portal API is, and it answers over TLS") as now:
         # dnsmasq is not asked again and again: a device that does that gets no answer.
-        ask = ["journalctl", "--no-pager", "--boot", "--unit=meshctl-dnsmasq", "--output=cat"]
-        until(
-            lambda: machine.inside(*ask), lambda said: said.count("dhcp.options") > 1, "dnsmasq reads its options again"
-        )
+        _options_read(machine, 1)
         told = street.told_of_portal()
         claim(told == API, f"option 114 tells of {told!r}")
         at = ["--resolve", f"{PORTAL}:443:{NODE4}", "--cacert", root, "--header", "Accept: application/captive+json"]
         said = street.get("phone", API, *at)
         claim('"captive":false' in said, f"the API says {said!r} of a phone that has joined")
         now.say(said.strip())
+
+
+def no_change_is_missed(machine: Machine) -> None:
+    """What DHCP tells is taken up also where it changed while systemd did not look, as when it reads its units anew."""
+    with step("dnsmasq reads also what changed while systemd did not look") as now, _silenced(machine, "portal"):
+        for times, usable in enumerate(("false", "true"), start=_options_read(machine)):
+            machine.inside("systemctl", "stop", "meshctl-dhcp.path")
+            machine.inside("python3", "-c", _TELL, usable)
+            machine.inside("systemctl", "start", "meshctl-dhcp.path")
+            now.say(f"{_options_read(machine, times)} times by now")
 
 
 def nodes_next_door_are_routed_to(street: Street) -> None:
@@ -232,6 +245,23 @@ def _reported_boot(street: Street) -> int:
     text = street.get(None, f"{HUB}/api/v1/nodes")
     nodes = {node["name"]: node for node in json.loads(text)["nodes"]} if text else {}
     return int(nodes.get(NAME, {}).get("boot", 0))
+
+
+def _options_read(machine: Machine, more_than: int = 0) -> int:
+    ask = ["journalctl", "--no-pager", "--boot", "--unit=meshctl-dnsmasq", "--output=cat"]
+    return until(
+        lambda: machine.inside(*ask).count("dhcp.options"), lambda times: times > more_than, "dnsmasq reads its options"
+    )
+
+
+@contextmanager
+def _silenced(machine: Machine, name: str) -> Iterator[None]:
+    signal = ["systemctl", "kill", f"meshctl-{name}.service", "--signal"]
+    machine.inside(*signal, "STOP")
+    try:
+        yield
+    finally:
+        machine.inside(*signal, "CONT")
 
 
 def _property(machine: Machine, name: str, key: str) -> str:

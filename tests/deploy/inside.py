@@ -63,6 +63,7 @@ def _tell(street: Street, machine: Machine, playbook: Playbook, steward: Steward
     claims.nodes_next_door_are_routed_to(street)
     claims.phone_joins(street)
     claims.phones_are_told_of_an_api(street, machine, str(steward.root))
+    claims.no_change_is_missed(machine)
     claims.only_enrolled_nodes_are_believed(street, machine, playbook, steward)
     boot = claims.hub_lists_the_node(street)
     claims.nothing_about_phones_is_on_the_card(machine)

@@ -39,7 +39,7 @@ def replies(draw: st.DrawFn, url: str = "http://portal.test/") -> Heard:
     return Heard(ask, draw(st.integers(100, 599)), headers, draw(_BODIES), address="192.0.2.1")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data(), st.sampled_from(CATALOGUE))
 def test_each_client_concludes_something_it_can_show(data: st.DataObject, client: Client) -> None:
     heards = {way: data.draw(replies(way.url)) for way in client.ways}
@@ -55,7 +55,7 @@ def test_each_client_concludes_something_it_can_show(data: st.DataObject, client
     assert max(len(line.text) for line in as_lines(report) if " " in line.text.strip()) < 6000
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(replies(), min_size=6, max_size=6))
 def test_each_page_and_each_api_is_judged(heards: list[Heard]) -> None:
     one = heards[0]

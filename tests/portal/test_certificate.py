@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from meshctl.lab.authority import Authority
+from meshctl.lab.authority import EVER, Authority
 from meshctl.portal.certificate import LOOK_AGAIN, Certificate, Unusable, check
+
+T = TypeVar("T")
 
 NAME, NOW = "portal.lab.test", 1_800_000_000.0
 AIA = "authorityInfoAccess = caIssuers;URI:http://ca.example/issuer.der\n"
@@ -63,6 +67,24 @@ def locked(authority: Authority, certificate: Path, key: Path) -> None:
     key.write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n")
 
 
+def in_time(act: Callable[[datetime], T], caplog: pytest.LogCaptureFixture) -> tuple[T, int]:
+    """Do what must be done before some second, which is further away where that one came first; and that second."""
+    for seconds in (1, 2, 4, 8, 16):
+        comes = int(time.time()) + seconds
+        caplog.clear()
+        done = act(datetime.fromtimestamp(comes, UTC))
+        if time.time() < comes:
+            return done, comes
+    raise AssertionError("every second came too early")
+
+
+def issued(authority: Authority, files: tuple[Path, Path], ends: datetime = EVER) -> Certificate:
+    authority.issue(NAME, *files, ends)
+    certificate = Certificate(*files, NAME)
+    certificate.look(ends.timestamp() - 1, 0.0)
+    return certificate
+
+
 BAD: list[tuple[Callable[[Authority, Path, Path], None], str]] = [
     (another_key, "is not the key of"),
     (another_name, "Hostname mismatch"),
@@ -107,10 +129,8 @@ def test_it_is_given_up_in_the_second_in_which_it_expires(authority: Authority, 
 def test_of_one_that_has_expired_the_log_does_not_tell_again_and_again(
     authority: Authority, files: tuple[Path, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    end = int(time.time()) + 1
-    authority.issue(NAME, *files, datetime.fromtimestamp(end, UTC))
-    certificate = Certificate(*files, NAME)
-    assert certificate.look(end - 1, 0.0)
+    certificate, end = in_time(lambda end: issued(authority, files, end), caplog)
+    assert certificate.usable
     while time.time() <= end:
         time.sleep(0.05)
     with caplog.at_level(logging.WARNING, "meshctl.portal"):
@@ -123,10 +143,8 @@ def test_it_is_given_up_when_its_issuer_ends_first_and_taken_up_with_a_new_chain
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = tmp_path / "chain.pem", tmp_path / "key.pem"
-    end = datetime.fromtimestamp(int(time.time()) + 2, UTC)
-    Authority(tmp_path / "short", end).issue(NAME, *files)
-    certificate = Certificate(*files, NAME)
-    assert certificate.look(NOW, 0.0)
+    certificate, _ = in_time(lambda end: issued(Authority(tmp_path / f"{end:%S}", end), files), caplog)
+    assert certificate.usable
     deadline, at = time.monotonic() + 10, 2.0
     with caplog.at_level(logging.WARNING, "meshctl.portal"):
         while certificate.usable and time.monotonic() < deadline:
@@ -166,14 +184,18 @@ def test_words_beside_the_certificates_may_be_in_any_script(authority: Authority
 
 
 def test_one_that_was_refused_is_in_use_once_the_clock_is_in_its_span(
-    authority: Authority, files: tuple[Path, Path]
+    authority: Authority, files: tuple[Path, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     certificate = Certificate(*files, NAME)
     assert certificate.look(NOW, 0.0)
-    held = certificate.context
-    begins = datetime.fromtimestamp(int(time.time()) + 2, UTC)
-    authority.issue(NAME, *files, begins=begins)
-    certificate.look(NOW, 1.0)
+
+    def issued_early(begins: datetime) -> ssl.SSLContext | None:
+        held = certificate.context
+        authority.issue(NAME, *files, begins=begins)
+        certificate.look(NOW, 1.0)
+        return held
+
+    held, _ = in_time(issued_early, caplog)
     assert certificate.context is held
     deadline = time.monotonic() + 10
     at = 2.0

@@ -127,7 +127,7 @@ def forms_in(content: bytes, matcher: Matcher, size: int = 1 << 20) -> tuple[lis
     return [form for form in found if form != "weak"], unread
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     octets=st.binary(min_size=6, max_size=6).filter(lambda octets: len(set(octets)) > 3),
     before=st.sampled_from([b"", b" ", b"mac=", b"\0" * 13, bytes(4093)]),
@@ -150,7 +150,7 @@ def test_an_even_address_is_found_too(address: str) -> None:
     assert [name for name, way in WRITINGS.items() if not forms_in(b"= " + way(octets) + b" ;", matcher)[0]] == []
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(octets=st.binary(min_size=6, max_size=6), other=st.binary(min_size=6, max_size=6))
 def test_another_address_of_the_same_maker_is_not_taken_for_it(octets: bytes, other: bytes) -> None:
     octets, other = octets[:3] + b"\x4d" + octets[4:], octets[:3] + b"\xc7" + other[4:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meshctl.model import DIRECTIONS, Capacity, Device, Household, Policy
@@ -70,7 +70,6 @@ def assert_sums(plan: Plan) -> None:
         assert all(leaf.rate >= 1 and leaf.ceil == tree.capacity for leaf in tree.leaves.values())
 
 
-@settings(deadline=None)
 @given(st.integers(0, 300), st.integers(0, 100), st.integers(500, 10**6), st.integers(500, 10**5), st.data())
 def test_children_sum_to_their_parent_in_both_directions(
     homes: int, guests: int, down: int, up: int, draw: st.DataObject
@@ -95,7 +94,6 @@ def test_more_homes_than_kilobits_is_no_fault(homes: int, kbit: int) -> None:
 
 
 @given(st.integers(1, 300), st.integers(1000, 10**6))
-@settings(deadline=None)
 def test_homes_keep_their_part_beside_64_guests(homes: int, kbit: int) -> None:
     assert plan_of(homes, 64, kbit).trees["down"].homes >= 0.70 * kbit
 
@@ -227,7 +225,6 @@ def test_every_node_s_strangers_have_a_leaf_before_anybody_uses_it() -> None:
     assert leaves[strangers[0]].rate == UNKNOWN_KBIT
 
 
-@settings(deadline=None)
 @given(
     st.sets(st.integers(FIRST_HOME, FIRST_HOME + 40), max_size=20),
     st.sets(st.integers(FIRST_HOME, FIRST_HOME + 40), max_size=20),
@@ -254,7 +251,6 @@ def test_a_whole_neighbourhood_is_divided_without_rest(
     assert plan.homes + plan.guests == len(here)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(0, 64), st.integers(1, 200), st.integers(3000, 10**6))
 def test_leaves_that_nobody_uses_cost_homes_next_to_nothing(homes: int, guests: int, nodes: int, kbit: int) -> None:
     members = crowd(homes, guests)
