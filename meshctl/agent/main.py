@@ -139,7 +139,7 @@ class _Agent:
         opening = asyncio.create_task(self._needs.run())
         notify("READY=1")
         try:
-            await self._turn_for_ever(keeping, sending)
+            await self._turn_for_ever(keeping, (sending, opening))
         finally:
             sending.cancel()
             opening.cancel()
@@ -156,7 +156,7 @@ class _Agent:
             switch_offloads_off(devices)
         self._turns.merged = offloads(devices)
 
-    async def _turn_for_ever(self, keeping: Housekeeping, sending: asyncio.Task[None]) -> None:
+    async def _turn_for_ever(self, keeping: Housekeeping, beside: tuple[asyncio.Task[None], ...]) -> None:
         loop = asyncio.get_running_loop()
         period = self._config.policy.tick_seconds
         due = loop.time() + period
@@ -172,8 +172,9 @@ class _Agent:
                 self._turn()
                 keeping.heed(self._clock.read())
                 notify("WATCHDOG=1")
-            if sending.done():
-                sending.result()
+            for task in beside:
+                if task.done():
+                    task.result()
 
     def _after_verb(self) -> None:
         self._settle()

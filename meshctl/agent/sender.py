@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import logging
 import random
@@ -55,7 +56,7 @@ def post(url: str, body: bytes) -> bytes:
                 log.warning("the hub refused a batch with %d; it is dropped", fault.code)
                 return b""
             raise HubAwayError(f"the hub answered {fault.code}") from fault
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, http.client.HTTPException) as fault:
         raise HubAwayError(f"the hub does not answer: {fault}") from fault
 
 
@@ -68,7 +69,7 @@ def read_answer(sent: list[int], reply: bytes) -> Answer:
         accepted = {int(sequence) for _, sequence in table["accepted"]}
         refused = [(refusal.get("sequence"), refusal.get("reason")) for refusal in table.get("refused", [])]
         waiting = frozenset(sequence for sequence, reason in refused if reason == _NOT_YET).intersection(sent)
-    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as fault:
         raise HubAwayError("the hub's answer makes no sense") from fault
     for sequence, reason in refused:
         if sequence not in waiting:

@@ -164,13 +164,16 @@ class Server:
         try:
             replies = self._verbs.join([request for request, _ in batch])
             self._after()
+            for (_, answer), reply in zip(batch, replies, strict=True):
+                if not answer.done():
+                    answer.set_result(reply)
         except (WireError, KernelError) as fault:
             for request, answer in batch:
                 self._admit_alone(request, answer, fault, alone=len(batch) == 1)
-            return
-        for (_, answer), reply in zip(batch, replies, strict=True):
-            if not answer.done():
-                answer.set_result(reply)
+        finally:
+            # What nobody foresaw is for the loop to log; who asked is hung up on, and does not wait for ever.
+            for _, answer in batch:
+                answer.cancel()
 
     def _admit_alone(
         self, request: dict[str, Any], answer: asyncio.Future[dict[str, Any]], fault: Exception, *, alone: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -109,10 +110,37 @@ def test_a_batch_is_kept_while_the_hub_is_in_trouble(hub: str, code: int) -> Non
         post(f"{hub}/{code}", b"{}")
 
 
+@pytest.mark.parametrize("reply", [b"HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\n{", b"\0\0\0 what\r\n\r\n"])
+def test_a_hub_that_dies_in_the_middle_of_a_word_keeps_the_batch(reply: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+
+        def hang_up() -> None:
+            caller, _ = listener.accept()
+            with caller:
+                asked = b""
+                while not asked.endswith(b"{}"):
+                    asked += caller.recv(65536)
+                caller.sendall(reply)
+
+        speaking = threading.Thread(target=hang_up)
+        speaking.start()
+        with pytest.raises(HubAwayError, match="does not answer"):
+            post(f"http://127.0.0.1:{listener.getsockname()[1]}", b"{}")
+        speaking.join()
+
+
 def test_a_hub_that_is_not_there_and_one_that_talks_nonsense_keep_the_batch() -> None:
     with pytest.raises(HubAwayError, match="does not answer"):
         post("http://127.0.0.1:9", b"{}")
-    for nonsense in (b"<html>", b"[]", json.dumps({"accepted": "all"}).encode(), b"null"):
+    for nonsense in (
+        b"<html>",
+        b"[]",
+        json.dumps({"accepted": "all"}).encode(),
+        b"null",
+        b'{"accepted": [[1, Infinity]]}',
+        b"[" * 200_000,
+    ):
         with pytest.raises(HubAwayError, match="no sense"):
             read_answer([1], nonsense)
 

@@ -159,6 +159,9 @@ class Sessions:
             except (OSError, EOFError, TimeoutError) as fault:
                 log.debug("%s is not reached: %s", peer.member.name, fault)
                 failures += 1
+            except Exception:  # what was heard met a fault of this node's: the channel ends, and others to come do not
+                log.exception("the channel to %s broke", peer.member.name)
+                failures += 1
             wait = _WAITS[min(failures, len(_WAITS) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311  # spreading
             peer.wake.clear()
             with contextlib.suppress(TimeoutError):

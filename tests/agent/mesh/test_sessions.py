@@ -27,7 +27,7 @@ def member(name: str, key: SigningKey | None = None) -> Member:
 
 
 class Ears:
-    """Remembers what it heard; says no to a message of kind "bad"."""
+    """Remembers what it heard; says no to a message of kind "bad", and breaks at one of kind "fatal"."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, Message]] = []
@@ -43,6 +43,8 @@ class Ears:
     def hear(self, peer: str, message: Message, post: Post) -> None:
         if message["kind"] == "bad":
             raise ChannelError("garbage", "bad")
+        if message["kind"] == "fatal":
+            raise ZeroDivisionError
         self.heard.append((peer, message))
 
     def closed(self, peer: str) -> None:
@@ -161,6 +163,22 @@ def test_a_node_that_says_what_nobody_may_is_cut_off_and_can_come_back() -> None
             await until(lambda: len(ears.heard) > heard + 1)
 
     asyncio.run(scene())
+
+
+def test_a_node_at_whose_answer_this_one_breaks_is_reached_again(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        port = free_port()
+        async with node("elm", port) as (elm, ears), node("oak", port) as (oak, _):
+            elm.meet([member("oak")])
+            oak.meet([member("elm")])
+            await until(lambda: bool(ears.open) and "elm" in oak._inbound)
+            oak.reply("elm", {"kind": "fatal"})
+            await until(lambda: not ears.open)
+            await until(lambda: bool(ears.open))
+            assert elm.up() == {"oak": True}
+
+    asyncio.run(scene())
+    assert "the channel to oak broke" in caplog.text
 
 
 def test_garbage_is_counted_and_the_others_are_still_heard() -> None:
