@@ -10,6 +10,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import Literal
 
+from meshctl.pace import Allowance, Pace
+
 Oddity = Literal["rogue-dhcp", "rogue-ra", "address-conflict"]
 
 _ARP, _IPV4, _IPV6 = 0x0806, 0x0800, 0x86DD
@@ -21,6 +23,9 @@ _AGAIN = 60.0
 
 _SOON_AGAIN = 2.0
 """The same for a frame that says that the device has just come: it asks for an address."""
+
+TOLD = Allowance(64, 0.5)
+"""What the agent is told of one device: a repeater shows the addresses of a whole house, more come from a program."""
 
 _FLIP = 10.0
 """Seconds within which two devices claiming one address are in conflict."""
@@ -85,6 +90,7 @@ class Watcher:
     own: Own
     told: dict[tuple[str, str | None], float] = field(default_factory=dict)
     claims: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _pace: Pace = field(default_factory=lambda: Pace(TOLD))
 
     def look(self, frame: bytes, now: float) -> Sighting:
         """Return what one frame says; nothing for frames of this node and for frames too short to read."""
@@ -116,6 +122,8 @@ class Watcher:
         if now - self.told.get((hardware, address), -_AGAIN) < pause:
             return False
         self._forget(now)
+        if self._pace.wait(hardware, now) > 0:
+            return False
         self.told[hardware, address] = now
         return True
 

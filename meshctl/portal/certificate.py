@@ -122,15 +122,15 @@ def check(certificate: Path, key: Path, host: str) -> Checked:
         text = certificate.read_text(encoding="latin-1")  # what stands beside the PEM may be in any script
     except OSError as fault:
         raise Unusable(f"{certificate} cannot be read: {fault}") from fault
-    chain = [f"{part[part.index(_BEGIN) :]}{_END}\n" for part in text[:_PEM_LIMIT].split(_END) if _BEGIN in part]
+    chain = [f"{part[part.index(_BEGIN) :]}{_END}\n" for part in text[:_PEM_LIMIT].split(_END)[:-1] if _BEGIN in part]
     if not chain:
         raise Unusable(f"{certificate} holds no certificate in PEM")
     context = _server(certificate, key)
     # Believing the last of the chain, a client must find its way from the first to it by what the server sends.
     trusting = _client()
     trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    trusting.load_verify_locations(cadata=chain[-1])
     try:
+        trusting.load_verify_locations(cadata=chain[-1])
         leaf = _shake_hands(context, trusting, host)
     except ssl.SSLCertVerificationError as fault:
         raise Unusable(f"a phone would refuse it: {fault.verify_message}") from fault

@@ -101,6 +101,15 @@ def test_a_device_is_told_of_at_once_and_then_every_minute() -> None:
     assert eyes.look(arp(A, "10.0.0.2"), 60.0).seen == A
 
 
+def test_a_device_that_claims_address_after_address_is_told_of_seldom_and_another_one_at_once() -> None:
+    eyes = watcher()
+    seen = [eyes.look(arp(A, f"10.1.{n >> 8}.{n & 0xFF}"), n / 1000).seen for n in range(10_000)]
+    assert seen[:64] == [A] * 64
+    assert seen.count(A) <= 64 + 20
+    assert len(eyes.told) <= 64 + 20
+    assert eyes.look(arp(B, "10.0.0.7"), 10.0).seen == B
+
+
 def test_whose_frames_were_lost_is_known_from_the_kernels_table() -> None:
     table = (
         "IP address       HW type     Flags       HW address            Mask     Device\n"

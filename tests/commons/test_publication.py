@@ -29,6 +29,10 @@ def test_while_few_are_present_nothing_carried_is_said() -> None:
     assert (told.down, told.up, told.hours_counted) == (None, None, 0)
 
 
+def test_five_present_are_enough_for_what_was_carried() -> None:
+    assert publish(figures(2, 3, Hour(1000, 100, 5))).down == 1000
+
+
 def test_an_hour_with_few_people_is_left_out() -> None:
     told = publish(figures(4, 3, Hour(1000, 100, 5), Hour(777, 77, 4)))
     assert (told.down, told.up) == (1000, 100)

@@ -63,6 +63,10 @@ def garbage(authority: Authority, certificate: Path, key: Path) -> None:
     certificate.write_bytes(b"\xff\x00 no certificate")
 
 
+def torn_end(authority: Authority, certificate: Path, key: Path) -> None:
+    certificate.write_text(f"{certificate.read_text()}# -----BEGIN CERTIFICATE----------END CERTIFICATE-----\n")
+
+
 def locked(authority: Authority, certificate: Path, key: Path) -> None:
     key.write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n")
 
@@ -93,6 +97,7 @@ BAD: list[tuple[Callable[[Authority, Path, Path], None], str]] = [
     (alone, "give the full chain"),
     (torn_chain, "unable to get"),
     (garbage, "holds no certificate"),
+    (torn_end, "cannot be served"),
     (locked, "not in PEM, or wants a password"),
 ]
 
@@ -114,6 +119,11 @@ def test_a_bad_new_file_is_refused_with_a_word_and_the_old_one_stays(
     assert "stays in use" in caplog.text
     with pytest.raises(Unusable, match=said):
         check(*files, NAME)
+
+
+def test_a_remark_that_names_how_a_certificate_begins_is_no_certificate(files: tuple[Path, Path]) -> None:
+    files[0].write_text(f"{files[0].read_text()}# It is all between -----BEGIN CERTIFICATE----- and its end.\n")
+    assert check(*files, NAME)
 
 
 def test_it_is_given_up_in_the_second_in_which_it_expires(authority: Authority, files: tuple[Path, Path]) -> None:

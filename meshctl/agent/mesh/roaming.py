@@ -15,6 +15,11 @@ from meshctl.model import Device
 SEEN_SECONDS = 120.0
 """How long after its last sighting a device counts as being in front of this node."""
 
+MOST_KNOWN = 16_384
+"""Devices that a node can tell by their tokens, beside those that it vouches for: as many as the kernel's sets hold."""
+
+_MOST_SEEN = 8192
+
 LEFT_SECONDS = 24 * 3600.0
 """How long it counts that a device left."""
 
@@ -53,7 +58,7 @@ class Roaming:
     def __init__(self, name: str, keys: DayKeys, records: Records) -> None:
         self._name, self._keys, self.records = name, keys, records
         self._hardware: dict[str, str] = {}
-        self._known: set[str] = set()
+        self._known: dict[str, None] = {}  # the one seen longest ago first
         self._indexed: list[str] = []
         self._seen: dict[str, float] = {}
         self._mine: set[str] = set()
@@ -70,10 +75,14 @@ class Roaming:
 
     def see(self, hardware: str, now: float) -> None:
         """Note that a device is in front of this node."""
-        self._seen[hardware] = now
-        if len(self._seen) > 8192:
-            self._seen = {one: at for one, at in self._seen.items() if now - at < SEEN_SECONDS}
+        self._seen.pop(hardware, None)
+        self._seen[hardware] = now  # the one seen longest ago stays first
+        if len(self._seen) > _MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
         self._index([hardware])
+        self._known[hardware] = self._known.pop(hardware)
+        if len(self._known) > MOST_KNOWN:
+            self._forget_oldest()
 
     def seen(self, now: float) -> list[str]:
         """Return the devices in front of this node."""
@@ -225,13 +234,21 @@ class Roaming:
         keys = self._keys.all()
         names = [key.name for key in keys]
         if names != self._indexed:
-            known, self._known = self._known, set()
+            known, self._known = self._known, {}
             self._indexed, self._hardware = names, {}
             self._enter(known, keys)
-        self._enter(set(devices) - self._known, keys)
+        self._enter([one for one in devices if one not in self._known], keys)
 
     def _enter(self, devices: Iterable[str], keys: list[DayKey]) -> None:
         for hardware in devices:
-            self._known.add(hardware)
+            self._known[hardware] = None
             for key in keys:
                 self._hardware[key.token(hardware)] = hardware
+
+    def _forget_oldest(self) -> None:
+        """However many addresses somebody makes up, the node's memory holds out."""
+        oldest = next((one for one in self._known if one not in self._mine and one not in self._unsaid), None)
+        if oldest is not None:
+            del self._known[oldest]
+            for key in self._keys.all():
+                self._hardware.pop(key.token(oldest), None)

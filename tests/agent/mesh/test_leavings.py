@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meshctl.agent.mesh.daykeys import DayKeys
 from meshctl.agent.mesh.records import Records
-from meshctl.agent.mesh.roaming import LEFT_SECONDS, Roaming
+from meshctl.agent.mesh.roaming import LEFT_SECONDS, MOST_KNOWN, Roaming
 from meshctl.model import Device
 
 PHONE = "02:00:5e:10:00:01"
@@ -67,3 +67,14 @@ def test_who_comes_in_when_a_leaving_is_over_comes_after_it_at_every_node() -> N
     back = oak.claim([guest(PHONE, 1e6)], LEFT_SECONDS)
     elm.hear(back, [], LEFT_SECONDS + 0.1)
     assert elm.recognise(PHONE, LEFT_SECONDS + 1.0) is not None
+
+
+def test_a_stream_of_made_up_addresses_fills_no_memory_and_hides_nobody_who_is_joined_here() -> None:
+    oak, elm = two_nodes()
+    elm.claim([guest(PHONE, 1e6)], 0.0)
+    for number in range(MOST_KNOWN + 1000):
+        elm.see(f"02:00:5e:20:{number >> 8:02x}:{number & 0xFF:02x}", number / 1000)
+    assert len(elm._known) <= MOST_KNOWN
+    assert len(elm._hardware) <= MOST_KNOWN * len(elm._keys)
+    oak.hear(elm.records.all(), [], 30.0)
+    assert elm.hear(oak.release(guest(PHONE, 1e6), 30.0), [PHONE], 30.0).left == [PHONE]
