@@ -34,6 +34,7 @@ from meshctl.agent.sender import Sender
 from meshctl.agent.server import Server, roles, unix_listener
 from meshctl.agent.store import Store
 from meshctl.agent.tick import Reconciler
+from meshctl.agent.turning import next_turn
 from meshctl.agent.verbs import Verbs
 from meshctl.agent.views import Views
 from meshctl.config import Config, ConfigError
@@ -168,8 +169,9 @@ class _Agent:
                 self._settle()
                 if loop.time() < due:
                     continue
-                due = max(due + period, loop.time())
+                began = loop.time()
                 self._turn()
+                due = next_turn(due, period, began, loop.time())
                 keeping.heed(self._clock.read())
                 notify("WATCHDOG=1")
             for task in beside:

@@ -17,8 +17,8 @@ SYNC = 15.0
 
 
 def in_force(ring: Street, *names: str) -> set[int]:
-    """The versions of the roster that these nodes have in force."""
-    return {int(ring.ask("status", on=name)["mesh"]["roster"]) for name in names}
+    """The versions of the roster that these nodes have in force, asked in one breath: see `Street.states`."""
+    return {int(state["mesh"]["roster"]) if state else 0 for state in ring.states(*names)}
 
 
 def put(ring: Street, node: str, body: bytes) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from meshctl.lab.internet import AUTHORITY
 from tests.journeys.street import Street, node, phones
-from tests.journeys.test_captivity import API, NAME, TOPOLOGY, UNRESTRICTED, by_dhcp4
+from tests.journeys.test_captivity import API, NAME, TOPOLOGY, UNRESTRICTED, until_told
 
 DOCTOR = ("meshctl", "doctor", "--portal", "--ca", str(AUTHORITY))
 
@@ -28,7 +28,7 @@ def test_every_standard_is_kept_and_every_phone_behaves(
     stand: Callable[[str], Street], topology: str, phone: str, words: tuple[str, ...], uri: str
 ) -> None:
     street = stand(topology)
-    street.until(lambda: by_dhcp4(street, phone) == uri)
+    until_told(street, uri, phone)
     code, out = street.run(phone, *DOCTOR, *words, "--json")
     report = json.loads(out)
 

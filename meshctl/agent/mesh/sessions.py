@@ -52,11 +52,12 @@ class Ears(Protocol):
 
 @dataclass
 class Peer:
-    """One node of the roster as this node reaches it."""
+    """One node of the roster as this node reaches it; ``lasted`` says whether the last channel outlived a beat."""
 
     member: Member
     task: asyncio.Task[None] | None = None
     channel: Channel | None = None
+    lasted: bool = False
     life: str = ""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -128,7 +129,8 @@ class Sessions:
         if peer.life not in ("", life) and peer.channel is not None:
             peer.channel.close()
         peer.life = life
-        peer.wake.set()
+        if peer.channel is None:
+            peer.wake.set()
 
     def close(self) -> None:
         """End every channel."""
@@ -150,35 +152,40 @@ class Sessions:
     async def _keep(self, peer: Peer) -> None:
         failures = 0
         while True:
+            # Before the dialing and not after it: who is heard of while a dialing fails is dialed again at once.
+            peer.wake.clear()
             try:
                 await self._converse(peer)
-                failures = 0
             except ChannelError as fault:
                 self._refuse(fault)
                 failures += 1
             except (OSError, EOFError, TimeoutError) as fault:
                 log.debug("%s is not reached: %s", peer.member.name, fault)
-                failures += 1
+                # Whoever cuts off what it cannot bear does so within a beat, and is not dialed again and again.
+                failures = 0 if peer.lasted else failures + 1
             except Exception:  # what was heard met a fault of this node's: the channel ends, and others to come do not
                 log.exception("the channel to %s broke", peer.member.name)
                 failures += 1
             wait = _WAITS[min(failures, len(_WAITS) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311  # spreading
-            peer.wake.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(peer.wake.wait(), wait)
 
     async def _converse(self, peer: Peer) -> None:
-        member = peer.member
+        """Hold one channel as long as it lasts, which ends with an error."""
+        member, peer.lasted = peer.member, False
         reader, writer = await self._connect(member)
         beating: asyncio.Task[None] | None = None
         try:
             channel = await dial(reader, writer, self._me, member.name, member.verify_key)
             channel.post({**self._ears.greeting(), "first": True})
             peer.channel = channel
-            beating = asyncio.get_running_loop().create_task(self._beat(channel))
+            peer.wake.clear()
+            loop = asyncio.get_running_loop()
+            opened, beating = loop.time(), loop.create_task(self._beat(channel))
             self._ears.opened(member.name, channel.post)
             while True:
                 message = await asyncio.wait_for(channel.receive(), _SILENCE)
+                peer.lasted = peer.lasted or loop.time() >= opened + BEAT_SECONDS
                 self._ears.hear(member.name, message, channel.post)
         finally:
             if beating is not None:

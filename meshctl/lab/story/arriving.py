@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from meshctl.lab.story.stage import GATEWAY, NODES, SITE4, SITE6, Claim, Story
 
@@ -18,12 +19,23 @@ def ring(story: Story) -> Iterator[Claim]:
     yield Claim(f"{len(both)} of {len(phones)} phones at 3 nodes have an IPv4 and an IPv6 address", both == phones)
     story.say("until the agents have met")
     story.until("every agent meets the others", lambda: all(story.meets_all(name) for name in NODES), 30)
-    held = {name: story.mesh(name) for name in NODES}
+    story.until("all hold the same lists", lambda: len(lists_of(held_by(story))) == 1, 30)
+    held = held_by(story)
     reached = sum(peer["up"] for mesh in held.values() for peer in mesh["peers"])
     yield Claim(f"{reached} of 6 encrypted channels between the agents of {', '.join(NODES)} are open", reached == 6)
-    lists = {(mesh["roster"], mesh["roll"], mesh["day_key"]) for mesh in held.values()}
+    lists = lists_of(held)
     roster, roll, key = next(iter(lists))
     yield Claim(f"all three hold roster {roster}, roll {roll} and key of the day {key}", len(lists) == 1)
+
+
+def held_by(story: Story) -> dict[str, dict[str, Any]]:
+    """What each node's agent says of the others."""
+    return {name: story.mesh(name) for name in NODES}
+
+
+def lists_of(held: dict[str, dict[str, Any]]) -> set[tuple[Any, ...]]:
+    """The versions of roster and roll, and the key of the day, that nodes have."""
+    return {tuple(mesh.get(what) for what in ("roster", "roll", "day_key")) for mesh in held.values()}
 
 
 def join(story: Story) -> Iterator[Claim]:

@@ -64,18 +64,22 @@ def killed(story: Story) -> Iterator[Claim]:
         yield arrived(f"through elm, all {len(KILLED)} of whose processes were killed", download.result(), "dora")
     story.until("elm's agent answers", lambda: story.mesh(GATEWAY))
     yield counted_once(story, download.result(), "dora", *before)
+    story.until("elm has heard anew who is behind the others", lambda: knows_others(story))
     repairs = story.node("status")["repairs"]
     story.lab.exec(GATEWAY, ["nft", "flush", "ruleset"])
-    words = ["nft", "list", "map", "inet", "meshctl", "announced4"]
-    took = story.until(
-        "the table is put back", lambda: "elements" in story.lab.exec(GATEWAY, words, check=False).stdout
-    )
+    took = story.until("the table is put back", lambda: knows_others(story))
     after = story.node("status")["repairs"]
     story.until("dora is online", lambda: story.online("dora"), 10)
     yield Claim(
         f"its table, emptied by hand, is back after {took:.1f} s (a turn is {TICK:g} s); repairs {repairs} to {after}",
         took <= TICK + 0.5 and after > repairs,
     )
+
+
+def knows_others(story: Story) -> bool:
+    """Whether the gateway's kernel has a mark for anybody behind another node."""
+    words = ["nft", "list", "map", "inet", "meshctl", "announced4"]
+    return "elements" in story.lab.exec(GATEWAY, words, check=False).stdout
 
 
 def arrived(where: str, found: dict[str, Any], phone: str) -> Claim:

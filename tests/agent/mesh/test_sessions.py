@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Never
 
 import pytest
 from nacl.signing import SigningKey
 
+from meshctl.agent.mesh import sessions as sessions_room
 from meshctl.agent.mesh.channel import MAGIC, ChannelError, Identity, Message, dial
-from meshctl.agent.mesh.sessions import Post, Sessions
+from meshctl.agent.mesh.sessions import Peer, Post, Sessions
 from meshctl.lists import Member
 
 KEYS = {name: SigningKey.generate() for name in ("elm", "oak", "ash")}
@@ -179,6 +182,56 @@ def test_a_node_at_whose_answer_this_one_breaks_is_reached_again(caplog: pytest.
 
     asyncio.run(scene())
     assert "the channel to oak broke" in caplog.text
+
+
+def is_open(ears: Ears) -> bool:
+    return bool(ears.open)
+
+
+def has_lasted(elm: Sessions, oak: Sessions) -> bool:
+    oak.reply("elm", {"kind": "news"})
+    return elm._peers["oak"].lasted
+
+
+def test_a_node_that_was_away_often_is_still_dialed_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions_room, "BEAT_SECONDS", 0.05)
+
+    async def scene() -> None:
+        port = free_port()
+        async with node("elm", port) as (elm, ears):
+            elm.meet([member("oak")])
+            for turn in range(7):
+                async with node("oak", port) as (oak, _):
+                    # It does not call: only elm's own dialing brings a channel about.
+                    oak._peers["elm"] = Peer(member("elm"))
+                    began = time.monotonic()
+                    await until(partial(is_open, ears))
+                    assert turn == 0 or time.monotonic() - began < 1.5, turn
+                    await until(partial(has_lasted, elm, oak))
+                await until(lambda: not ears.open)
+
+    asyncio.run(scene())
+
+
+def test_a_node_heard_of_while_its_dialing_fails_is_dialed_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    dialed: list[float] = []
+
+    async def scene() -> None:
+        async with node("elm", free_port()) as (elm, _):
+
+            async def connect(_: Member) -> Never:
+                dialed.append(time.monotonic())
+                elm.met("oak", "a life")
+                if len(dialed) > 4:
+                    await asyncio.sleep(60)
+                raise ConnectionRefusedError
+
+            monkeypatch.setattr(elm, "_connect", connect)
+            elm.meet([member("oak")])
+            await until(lambda: len(dialed) > 4)
+
+    asyncio.run(scene())
+    assert dialed[-1] - dialed[0] < 1
 
 
 def test_garbage_is_counted_and_the_others_are_still_heard() -> None:
