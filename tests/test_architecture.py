@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = sorted(path.parent for path in (ROOT / "meshctl").glob("*/__init__.py"))
@@ -67,3 +68,9 @@ def test_the_portal_loads_neither_a_database_nor_the_agent() -> None:
         "sys.exit(', '.join(sorted(bad)) or 0)"
     )
     assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=False).returncode == 0
+
+
+def test_no_property_is_judged_by_how_long_an_example_took() -> None:
+    drawing = settings()
+    assert drawing.deadline is None
+    assert HealthCheck.too_slow in drawing.suppress_health_check

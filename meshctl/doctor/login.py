@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.cookiejar
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from email.message import Message
 from html.parser import HTMLParser
@@ -16,6 +16,7 @@ from meshctl.doctor.catalogue import BROWSER
 from meshctl.doctor.fetch import Net, fetch
 from meshctl.doctor.observed import Ask, Headers, Heard
 from meshctl.doctor.redirects import MOST_REDIRECTS, next_address
+from meshctl.doctor.refresh import refreshed
 from meshctl.doctor.web import joined
 
 _SECONDS = 10.0
@@ -85,8 +86,11 @@ def read_page(page: Heard) -> SignIn:
 
 
 def walk(net: Net, address: str, cookies: http.cookiejar.CookieJar | None = None) -> list[Heard]:
-    """Every reply on the way from an address to the page it leads to. The last may be a fault or a circle."""
-    return _follow(net, Ask(address, BROWSER, _SECONDS, step=0.3), cookies)
+    """Every reply on the way from an address to the page with the button. The last may be a fault or a circle.
+
+    The way leads by redirects, and by pages that go on by themselves as in a browser.
+    """
+    return _follow(net, Ask(address, BROWSER, _SECONDS, step=0.3), cookies, goes_on=refreshed)
 
 
 def press(net: Net, page: Heard, form: Form, cookies: http.cookiejar.CookieJar | None = None) -> list[Heard]:
@@ -103,14 +107,16 @@ def press(net: Net, page: Heard, form: Form, cookies: http.cookiejar.CookieJar |
     return _follow(net, ask, cookies)
 
 
-def _follow(net: Net, ask: Ask, cookies: http.cookiejar.CookieJar | None) -> list[Heard]:
+def _follow(
+    net: Net, ask: Ask, cookies: http.cookiejar.CookieJar | None, goes_on: Callable[[Heard], str] = lambda _: ""
+) -> list[Heard]:
     steps: list[Heard] = []
     while True:
         heard = fetch(net, replace(ask, headers=_with_cookies(ask, cookies)))
         if cookies is not None and not heard.trouble:
             cookies.extract_cookies(cast("object", _Reply(heard.headers)), urllib.request.Request(ask.url))  # type: ignore[arg-type]  # noqa: S310
         steps.append(replace(heard, ask=ask))
-        address = next_address(heard)
+        address = next_address(steps[-1]) or goes_on(steps[-1])
         if not address or len(steps) > MOST_REDIRECTS or any(one.ask.url == address for one in steps[1:]):
             return [*steps, Heard(Ask(address), 300)] if address else steps
         ask = Ask(address, BROWSER, _SECONDS, step=0.3)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from meshctl.doctor.judge import SMALL
 from meshctl.doctor.names import is_literal
 from meshctl.doctor.observed import Finding, Findings, Heard, and_others
-from meshctl.doctor.web import joined, where
+from meshctl.doctor.web import Where, joined, where
 
 BROKEN = {"redirect-loop", "page-certificate", "page-unreachable", "page-empty"}
 """Findings of `page` that leave whoever opens it with nothing to press."""
@@ -114,7 +114,7 @@ def _target(replies: Sequence[Heard]) -> Findings:
             told.add(_finding("no-location", "a redirect says not where to.", "Send a Location.", "RFC 9110, 15.4"))
         elif not parts.scheme:
             told.add(_finding(
-                "relative-location", f"a redirect leads to {target!r}, below the foreign name.",
+                "relative-location", f"a redirect leads to {target!r}, {_lack(parts)}.",
                 "Name the page's whole address.", "RFC 9110, 10.2.2",
             ))  # fmt: skip
         elif is_literal(parts.host):
@@ -124,6 +124,10 @@ def _target(replies: Sequence[Heard]) -> Findings:
             )  # fmt: skip
             told.add(literal if parts.scheme == "https" else _softened(literal))
     return told
+
+
+def _lack(relative: Where) -> str:
+    return "which says neither http: nor https:" if relative.host else "below the foreign name"
 
 
 def _slow(replies: Sequence[Heard]) -> Findings:

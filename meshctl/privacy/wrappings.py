@@ -25,6 +25,9 @@ _ESCAPES = {
 _UU_LINE = 42
 """Octets that a line of uuencode takes, less what may stand before them."""
 
+_MIXED = {"octal in text": "\\{:03o}", "hexadecimal in text": "\\x{:02x}", "quoted-printable": "={:02x}"}
+"""What becomes of octets that cannot be printed, where the others stay as they are."""
+
 LEAST = 5
 """Characters that a base64 or base32 run must have, or it stands in every larger file by chance."""
 
@@ -95,5 +98,18 @@ def spelled(of: str, form: str, octets: bytes) -> Iterator[Needle]:
         yield folded(of, f"{form}, {name}", text)
     yield exact(of, f"{form}, as a program's literal", repr(octets)[2:-1].encode())
     yield exact(of, f"{form}, JSON-escaped", json.dumps(octets.decode("latin-1"))[1:-1].encode())
-    yield exact(of, f"{form}, URL-encoded", quote(octets).encode())
+    yield from _mixed(of, form, octets)
+    for safe in ("/", ""):
+        yield exact(of, f"{form}, URL-encoded", quote(octets, safe=safe).encode())
     yield exact(of, f"{form}, latin-1 as UTF-8", octets.decode("latin-1").encode())
+
+
+def _mixed(of: str, form: str, octets: bytes) -> Iterator[Needle]:
+    """Octets as text with escapes: a DHCP client's leases, mail, Python's reading of what is no UTF-8."""
+    for name, way in _MIXED.items():
+        kept = {octet: chr(octet) for octet in range(0x20, 0x7F) if chr(octet) != way[0]}
+        if way[0] == "\\":
+            kept |= {ord(sign): f"\\{sign}" for sign in '"\\'}
+        yield folded(of, f"{form}, {name}", "".join(kept.get(octet, way.format(octet)) for octet in octets))
+    text = json.dumps(octets.decode("utf-8", "surrogateescape"))[1:-1]
+    yield folded(of, f"{form}, JSON-escaped", text)

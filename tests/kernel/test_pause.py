@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import sys
+import termios
 import threading
 import time
 from contextlib import suppress
@@ -14,7 +17,7 @@ from meshctl.agent.pauses import Pause
 from meshctl.agent.pausing import Pausing
 from meshctl.model import Household
 from tests.kernel.agents import ACCESS, Agent
-from tests.kernel.street import ADDRESSES, HARDWARE, SITE4, SITE6, Spot, Street
+from tests.kernel.street import ADDRESSES, HARDWARE, SITE4, SITE6, Spot, Street, until
 
 pytestmark = pytest.mark.kernel
 
@@ -56,7 +59,7 @@ def test_a_paused_phone_is_a_visitor_and_its_home_goes_on(street: Street) -> Non
     began = time.monotonic()
     pause = put(access, pausing, "far", 1)
     took = time.monotonic() - began
-    time.sleep(0.2)  # what had reached the phone before is still being read
+    until(lambda: not any(unread(flows["far", site]) for site in (SITE4, SITE6)))  # what had reached the phone before
     moved = dict(got)
     time.sleep(0.5)
     later = dict(got)
@@ -88,6 +91,11 @@ def test_a_paused_phone_is_a_visitor_and_its_home_goes_on(street: Street) -> Non
         assert access.members.get(HARDWARE["far"]) is not None
     finally:
         access.clock.later = 0.0
+
+
+def unread(flow: socket.socket) -> int:
+    """Bytes that have arrived and nobody has taken yet (tcp(7), SIOCINQ)."""
+    return int.from_bytes(fcntl.ioctl(flow, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def drain(flow: socket.socket, got: dict[tuple[str, str], int], name: tuple[str, str]) -> None:

@@ -12,6 +12,7 @@ import ipaddress
 import json
 import lzma
 import os
+import quopri
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -203,6 +204,14 @@ def cut(letters: bytes, size: int = 64, line_end: bytes = b"\n") -> bytes:
     return line_end.join(letters[at : at + size] for at in range(0, len(letters), size)) + line_end
 
 
+def leased(octets: bytes) -> bytes:
+    """As ISC's DHCP programs write it: what can be printed as it is, two signs behind a backslash, others in octal."""
+    return b"".join(
+        b"\\" + bytes([one]) if one in b'"\\' else bytes([one]) if 32 <= one < 127 else b"\\%03o" % one
+        for one in octets
+    )
+
+
 def listed(octets: bytes, form: str, sign: str) -> bytes:
     return sign.join(form.format(octet) for octet in octets).encode()
 
@@ -231,6 +240,9 @@ RARER: dict[str, Writing] = {
     "base32hex": lambda o: base64.b32hexencode(b"a" + o),
     "base85": lambda o: base64.b85encode(colons(o).encode()),
     "link-local by hyphens": lambda o: str(address6("fe80::", o)).replace(":", "-").encode(),
+    "a DHCP client's leases": lambda o: b'uid "\\001' + leased(o) + b'";',
+    "quoted-printable": quopri.encodestring,
+    "surrogates": lambda o: json.dumps(o.decode("utf-8", "surrogateescape")).encode(),
     "/proc/net": lambda o: b"".join(eui64(o)[at : at + 4][::-1] for at in (0, 4)).hex().encode(),
     "md5 of a link-local address": lambda o: hashlib.md5(str(address6("fe80::", o)).encode()).hexdigest().encode(),
     "twelve digits of a sha1": lambda o: hashlib.sha1(colons(o).encode()).hexdigest()[:12].encode(),
@@ -252,8 +264,9 @@ RARER: dict[str, Writing] = {
 
 
 @pytest.mark.parametrize("size", [1 << 20, 97])
-def test_an_address_is_found_in_rarer_writings_too(size: int) -> None:
-    octets = octets_of("02:1f:22:03:a4:5b")
+@pytest.mark.parametrize("address", ["02:1f:22:03:a4:5b", "9c:b6:d0:1e:5a:73"])
+def test_an_address_is_found_in_rarer_writings_too(address: str, size: int) -> None:
+    octets = octets_of(address)
     matcher = Matcher(of_address("a", octets, ()))
     missed = [name for name, way in RARER.items() if not forms_in(b"mac = " + way(octets) + b" \n", matcher, size)[0]]
 
