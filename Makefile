@@ -8,7 +8,7 @@ SIDE_BY_SIDE := tests/test_*.py tests/quota tests/commons tests/agent tests/port
 ALONE := tests/kernel
 LABS := tests/lab
 
-.PHONY: menu demo test lint test-journeys test-deploy bench docs-figures catalogues check lock clean
+.PHONY: menu demo test lint test-journeys test-browser test-deploy bench docs-figures catalogues docs-pictures check lock clean
 
 menu: ## print this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile

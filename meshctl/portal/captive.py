@@ -8,7 +8,7 @@ While the internet line is down nobody is told to log in: joining would not help
 pages, as a browser does that a person uses, gets a page with an error that leads to ours, where it is explained.
 Others, which are the probes, are hung up on. Several of them take any answer that they did not expect for a
 portal, whatever its status (NetworkManager, Windows), and every one takes a lost connection for what it is here:
-no internet.
+no internet. The same goes where no button is asked for: whoever arrives here is let in a moment later.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from meshctl.agent.pace import CHANGES, PROOFS
+from meshctl.agent.pace import CHANGES, PROOFS, Paces
 from meshctl.pace import Allowance, Pace
 from meshctl.portal.agent_client import AgentClient, Refused
-from tests.agent.small_agent import NOW, SmallAgent, small_agent
+from tests.agent.small_agent import NOW, HandClock, SmallAgent, small_agent
 
 ONE, OTHER = "02:00:00:00:00:01", "02:00:00:00:00:02"
 AT, AT_TOO, BESIDE = "10.44.0.9", "fd44::9", "10.44.0.10"
@@ -85,6 +85,24 @@ def test_what_was_done_is_never_said_to_be_refused_since_its_page_came_too_often
             assert code() != "too-fast"
         assert done == "too-fast"
         assert code("erase") == "too-fast"
+
+
+def test_what_a_change_of_a_home_pays_for_is_one_page_within_a_quarter_of_a_minute() -> None:
+    clock = HandClock()
+    paces = Paces(lambda: {AT: ONE}, clock)
+
+    def may(verb: str) -> bool:
+        return paces.refusal({"verb": verb, "address": AT}) is None
+
+    assert [may("mine") for _ in range(PROOFS.most + 1)] == [True] * PROOFS.most + [False]
+    clock.now = replace(NOW, monotonic=NOW.monotonic + 1000.0)
+    assert [may("erase") for _ in range(PROOFS.most // 2 + 1)] == [True] * (PROOFS.most // 2) + [False]
+    assert [may("link"), may("history"), may("mine"), may("mine")] == [False, False, True, False]
+
+    clock.now = replace(NOW, monotonic=NOW.monotonic + 2000.0)
+    assert all(may("erase") for _ in range(PROOFS.most // 2))
+    clock.now = replace(NOW, monotonic=NOW.monotonic + 2015.0)  # three are there again
+    assert [may("mine") for _ in range(4)] == [True, True, True, False]
 
 
 def test_a_steward_waits_for_nothing(agent: SmallAgent) -> None:

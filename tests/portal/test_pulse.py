@@ -38,6 +38,12 @@ def test_the_captive_door_follows_the_internet(config: Config, agent: AgentClien
     assert [one["verb"] for one in fake.asked] == ["network"] * 3
 
 
+def test_where_no_button_is_asked_for_the_captive_door_tells_nobody_to_press_one(config: Config) -> None:
+    captive = create_captive(replace(config, portal=replace(config.portal, splash=False)))
+    page = captive.answer("text/html")
+    assert (captive.answer("*/*"), page and page.status[:3]) == (None, "503")
+
+
 def test_the_agent_hears_of_every_change_and_of_the_rest_now_and_then(
     config: Config, agent: AgentClient, fake: FakeAgent, tmp_path: Path
 ) -> None:

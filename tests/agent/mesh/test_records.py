@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshctl.agent.mesh import records
 from meshctl.agent.mesh.daykeys import DayKeys
 from meshctl.agent.mesh.records import LAST_VERSION, Record, Records, from_wire, to_wire
 from meshctl.agent.mesh.roaming import SEEN_SECONDS, Roaming
@@ -258,3 +260,24 @@ def test_purging_forgets_what_is_over_and_what_no_key_can_link() -> None:
     records.purge(20.0, ["01" * 8], all_keys_known=True)
     assert records.changed() == {"aa" * 16: None, "bb" * 16: None}
     assert len(records) == 0
+
+
+def known_as(token: str, until: float, household: str | None = None) -> Record:
+    return Record(token * 16, "01" * 8, household, until, 1, "elm")
+
+
+def test_beyond_the_most_who_ends_soonest_goes_from_the_disk_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "MOST_RECORDS", 2)
+    book = Records()
+    for token, until in (("aa", 20.0), ("bb", 10.0)):
+        assert book.merge(known_as(token, until))
+    assert len(book) == len(book.changed()) == 2
+    assert book.merge(known_as("cc", 30.0))
+    assert book.changed() == {"bb" * 16: None, "cc" * 16: known_as("cc", 30.0)}
+
+
+def test_only_who_was_of_a_removed_home_is_a_guest() -> None:
+    book = Records([known_as("aa", 20.0, "K7QM"), known_as("bb", 20.0, "9ABC"), known_as("cc", 20.0)])
+    book.drop_homes({"K7QM"})
+    assert [one.household for one in book.all()] == [None, "9ABC", None]
+    assert set(book.changed()) == {"aa" * 16}
