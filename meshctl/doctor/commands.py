@@ -16,10 +16,12 @@ from types import FrameType
 import click
 
 from meshctl.doctor import examine
+from meshctl.doctor.announced import UNRESTRICTED
 from meshctl.doctor.catalogue import CATALOGUE, choose
 from meshctl.doctor.names import is_literal
 from meshctl.doctor.report import Report, as_json, as_lines
 from meshctl.doctor.resolver import bind_to, configured
+from meshctl.doctor.web import where
 from meshctl.model import MeshctlError
 
 _WHAT = """meshctl doctor looks at a network from inside, as its neighbours' devices do.
@@ -75,7 +77,7 @@ def doctor(portal: bool, phase: str, join: bool, only: str, device: str, resolve
     except KeyError as fault:
         groups = ", ".join(dict.fromkeys(client.group for client in CATALOGUE))
         raise DoctorError(f"--only: there is no client {fault.args[0]!r}. Groups are {groups}.") from None
-    plan = examine.Plan(clients, _servers(resolver), _tls(authorities), _checked(device), timeout, api)
+    plan = examine.Plan(clients, _servers(resolver), _tls(authorities), _checked(device), timeout, _web(api))
     say = _progress(2 * len(clients) if phase == "both" else len(clients))
     with _stopped_at_once():
         report = _run(examine.Examination(plan, say), phase, join=join)
@@ -120,6 +122,12 @@ def _asked_to_join() -> bool:
     if not sys.stdin.readline():
         raise DoctorError("nobody pressed Enter: run it in a terminal, or let it join with --join.")
     return True
+
+
+def _web(api: str) -> str:
+    if api and api != UNRESTRICTED and not where(api).is_web:
+        raise DoctorError(f"--api {api!r} is no web address. Write one, such as https://mesh.example/captive.")
+    return api
 
 
 def _servers(resolver: str) -> tuple[str, ...]:

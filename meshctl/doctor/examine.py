@@ -74,6 +74,8 @@ class Examination:
                 seen.told.add(judge_leak(checks, over4))
                 seen.told.add(refused.result())
         seen.told.add(self._truth(net, seen, over4, leaks6=leaks6(checks, over4)))
+        if seen.expected == "online" and not self._api.is_unrestricted:
+            seen.told.found.append(findings.let_in_already())
         seen.told.add(captive_answers(captive_heards(seen.visits)))
         self._find_page(net, seen)
         seen.told.add(self._names(net))

@@ -43,6 +43,13 @@ def unrestricted_lie(phase: Phase) -> Finding:
     return Finding("unrestricted-lie", "fault", says, "Announce the API, or nothing.", "RFC 8910, 2", phase)
 
 
+def let_in_already() -> Finding:
+    """Before joining the device is online and its API says that it may be."""
+    says = "before joining this device is online, and the API says so: it has joined, or there is nothing to join."
+    remedy = "Where there is a sign-in page, look from a device that has not joined, or with --phase after."
+    return Finding("already-online", "note", says, remedy, "RFC 8908, 5", "before")
+
+
 def resolver_silent(servers: Sequence[str], phase: Phase) -> Finding:
     """There is a way to the resolver, and no name is answered."""
     says = f"the resolver {', '.join(servers)} answers nothing {phase} joining."

@@ -102,6 +102,8 @@ def test_where_there_is_no_network_it_is_blind_and_says_so(planted: Planted) -> 
         (("--portal", "--resolver", "mesh.home"), "no IP address"),
         (("--portal", "--interface", "nothing0"), "ip link"),
         (("--portal", "--ca", "/nowhere.pem"), "PEM"),
+        (("--portal", "--api", "mesh.example/captive"), "https://"),
+        (("--portal", "--api", "ftp://mesh.example/captive"), "https://"),
     ],
 )
 def test_a_wrong_call_names_the_remedy(words: tuple[str, ...], says: str) -> None:

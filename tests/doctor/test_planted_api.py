@@ -137,3 +137,10 @@ def test_a_network_without_a_portal_that_says_so_is_right(planted: Planted) -> N
 
 def test_a_network_that_denies_its_portal_is_named(planted: Planted) -> None:
     assert "unrestricted-lie" in found(looked_at(planted, CLEAN, api=UNRESTRICTED), "fault")
+
+
+def test_a_look_from_a_device_that_was_let_in_before_says_that_it_saw_no_door(planted: Planted) -> None:
+    report = looked_at(planted, CLEAN, api=API, joined=True)
+
+    assert ("already-online" in found(report, "note"), report.code) == (True, 0)
+    assert "already-online" not in found(looked_at(planted, CLEAN, api=API))
