@@ -18,6 +18,9 @@ BEAT = 1.0
 ASK_EVERY = 2.0
 """Seconds between two questions whether the internet is reached."""
 
+ASK_AGAIN = 0.25
+"""The same while it is not: a probe that is hung up on when it is back tells a phone that there is none."""
+
 TELL_EVERY = 20.0
 """Seconds after which the agent is told again, changed or not: it may have restarted."""
 
@@ -33,7 +36,7 @@ class Pulse:
 
     def run(self) -> None:
         """Beat until stopped."""
-        while not self._stop.wait(BEAT):
+        while not self._stop.wait(ASK_AGAIN if self._captive.offline else BEAT):
             self.beat(time.time(), time.monotonic())
 
     def stop(self) -> None:
@@ -51,6 +54,7 @@ class Pulse:
             if monotonic >= self._ask_at:
                 self._ask_at = monotonic + ASK_EVERY
                 self._captive.offline = self._agent.network().internet is False
+                self._ask_at = monotonic + (ASK_AGAIN if self._captive.offline else ASK_EVERY)
         except (AgentAway, Refused) as fault:
             log.debug("no word from the agent: %s", fault)
             self._told = None

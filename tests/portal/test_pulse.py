@@ -13,7 +13,7 @@ from meshctl.lab.authority import Authority
 from meshctl.portal.agent_client import AgentClient
 from meshctl.portal.captive import create_captive
 from meshctl.portal.certificate import Certificate
-from meshctl.portal.pulse import ASK_EVERY, TELL_EVERY, Pulse
+from meshctl.portal.pulse import ASK_AGAIN, ASK_EVERY, TELL_EVERY, Pulse
 from tests.portal.fake_agent import FakeAgent
 
 NOW = 1_800_000_000.0
@@ -32,10 +32,23 @@ def test_the_captive_door_follows_the_internet(config: Config, agent: AgentClien
     for turn, internet in enumerate((None, False, True)):
         fake.network = replace(fake.network, internet=internet)
         pulse.beat(NOW, turn * ASK_EVERY)
-        pulse.beat(NOW, turn * ASK_EVERY + 0.5)
+        pulse.beat(NOW, turn * ASK_EVERY + 0.9 * ASK_AGAIN)
         seen.append(captive.offline)
     assert seen == [False, True, False]
     assert [one["verb"] for one in fake.asked] == ["network"] * 3
+
+
+def test_that_the_internet_is_back_is_heard_sooner_than_that_it_is_gone(
+    config: Config, agent: AgentClient, fake: FakeAgent
+) -> None:
+    captive = create_captive(config)
+    pulse = Pulse(agent, captive, None)
+    seen = []
+    for at, internet in ((0.0, True), (ASK_AGAIN, False), (ASK_EVERY, False), (ASK_EVERY + ASK_AGAIN, True)):
+        fake.network = replace(fake.network, internet=internet)
+        pulse.beat(NOW, at)
+        seen.append(captive.offline)
+    assert seen == [False, False, True, False]
 
 
 def test_where_no_button_is_asked_for_the_captive_door_tells_nobody_to_press_one(config: Config) -> None:
