@@ -15,6 +15,9 @@ from collections.abc import Iterator
 ROUTE, NETFILTER = 0, 12
 """Families (linux/netlink.h)."""
 
+REPLACE = 0x500
+"""Flags of what is put in the place of what is there, or made where nothing is (NLM_F_CREATE, NLM_F_REPLACE)."""
+
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _ERROR, _DONE, _INTERRUPTED = 0x2, 0x3, 0x10
 _HEADER = struct.Struct("=IHHII")
@@ -69,9 +72,9 @@ class Channel:
             _raise(data[_HEADER.size :])
         return data[_HEADER.size : length]
 
-    def tell(self, kind: int, body: bytes) -> None:
+    def tell(self, kind: int, body: bytes, flags: int = 0) -> None:
         """Have something done."""
-        self._send(kind, _REQUEST | _ACK, body)
+        self._send(kind, _REQUEST | _ACK | flags, body)
         _raise(self._socket.recv(_RECEIVE)[_HEADER.size :])
 
     def _send(self, kind: int, flags: int, body: bytes) -> None:
@@ -79,16 +82,39 @@ class Channel:
 
     def _messages(self) -> Iterator[tuple[int, bytes]]:
         while True:
-            data = self._socket.recv(_RECEIVE)
-            at = 0
-            while at < len(data):
-                length, kind, flags, _, _ = _HEADER.unpack_from(data, at)
-                message = data[at + _HEADER.size : at + length]
+            for kind, flags, message in _each(self._socket.recv(_RECEIVE)):
                 if kind in (_ERROR, _DONE):
                     _raise(message)
                     return
                 yield flags, message
-                at += (length + 3) & ~3
+
+
+class Events:
+    """What the kernel says by itself to these multicast groups (RTMGRP_ of linux/rtnetlink.h), as it says it."""
+
+    def __init__(self, family: int, groups: int) -> None:
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, family
+        )
+        self._socket.bind((0, groups))
+
+    def fileno(self) -> int:
+        """Return the descriptor that can be read from when there is something."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._socket.close()
+
+    def take(self) -> Iterator[tuple[int, bytes]]:
+        """Yield kind and body of what was said since. Raises `OSError` (ENOBUFS) where more was said than is held."""
+        while True:
+            try:
+                data = self._socket.recv(_RECEIVE)
+            except BlockingIOError:
+                return
+            for kind, _, message in _each(data):
+                yield kind, message
 
 
 def attributes(data: bytes) -> Attributes:
@@ -115,6 +141,14 @@ def attribute(kind: int, payload: bytes) -> bytes:
 def text(payload: bytes) -> str:
     """Return a name of the kernel's, which ends in a zero byte."""
     return payload.rstrip(b"\0").decode("utf-8", "replace")
+
+
+def _each(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    at = 0
+    while at < len(data):
+        length, kind, flags, _, _ = _HEADER.unpack_from(data, at)
+        yield kind, flags, data[at + _HEADER.size : at + length]
+        at += (length + 3) & ~3
 
 
 def _raise(message: bytes) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ipaddress
 
 from meshctl.captivity import OPTIONS
-from meshctl.config import Access, Config, Line
+from meshctl.config import Access, Config
 
 _LEASE = "1h"
 
 KERNEL_PRIORITY = 4000
 """The metric of routes learned from other nodes: a node's own line, at whatever metric, comes first."""
+
+OFFERED = 6696
+"""The table of what a node offers others the way to; babeld reads no other. Named after Babel's port (RFC 8966, 5)."""
 
 _PRIVATE4 = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")))
 _ACCESS4 = "le 29"
@@ -91,6 +94,9 @@ def sysctl_text(config: Config) -> str:
         "-net.ipv6.neigh.default.gc_thresh2 = 4096",
         "-net.ipv6.neigh.default.gc_thresh3 = 8192",
     ]
+    for line in config.line:
+        # A route over a cable without a partner would go on leading there, before any other way out.
+        lines += [f"-net.{ip}.conf.{line.device}.ignore_routes_with_linkdown = 1" for ip in ("ipv4", "ipv6")]
     # A device that learns its own IPv6 route must go on doing so although it forwards (ip-sysctl: accept_ra=2).
     lines += [f"-net.ipv6.conf.{line.device}.accept_ra = 2" for line in config.line]
     lines += [f"-net.ipv4.conf.{access.device}.rp_filter = 1" for access in config.access]
@@ -106,9 +112,10 @@ def babeld_text(config: Config) -> str:
     """Return a whole babeld.conf (babeld(8), 1.12 or later).
 
     Told to other nodes are this node's access prefixes and, where it has a line, the default routes
-    over it: nothing else, and never a single address. The socket that tells the routes cannot change
-    them. Links need link-local IPv6 only: IPv4 goes by IPv6 next hops (RFC 9229) on Linux 5.13 or
-    later; on an older one each mesh device needs an IPv4 address of its own.
+    over it, out of a table that holds nothing else (`meshctl.agent.mesh.offers`), and never a single
+    address. The socket that tells the routes cannot change them. Links need link-local IPv6 only: IPv4
+    goes by IPv6 next hops (RFC 9229) on Linux 5.13 or later; on an older one each mesh device needs an
+    IPv4 address of its own.
     """
     mesh = config.mesh
     kind = "wireless" if mesh.wireless else "wired"
@@ -122,27 +129,21 @@ def babeld_text(config: Config) -> str:
         "skip-kernel-setup true",
         "link-detect true",
         f"kernel-priority {KERNEL_PRIORITY}",
-        *(f"interface {device} type {kind} hello-interval {mesh.hello_seconds:g}" for device in mesh.devices),
+        f"import-table {OFFERED}",
     ]
+    # With it on, who turns from a route of his own to one over this device tells nobody there that his own is gone.
+    told = f"type {kind} split-horizon false hello-interval {mesh.hello_seconds:g}"
+    lines += [f"interface {device} {told}" for device in mesh.devices]
     for access in config.access:
         both = (access.interface4.network, access.interface6.network)
         lines += [f"redistribute if {access.device} ip {one} eq {one.prefixlen} allow" for one in both]
     for line in config.line:
-        lines += _default_route_lines(line)
+        lines += [f"redistribute if {line.device} ip {everywhere} eq 0 allow" for everywhere in ("0.0.0.0/0", "::/0")]
     lines += ["redistribute local deny", "redistribute deny", *_learned_lines(config.access)]
     # Else a packet of the node's own could leave with its line's address, which other nodes have no way back to.
     own = config.access[0]
     lines += [f"install ip 0.0.0.0/0 pref-src {own.interface4.ip}", f"install ip ::/0 pref-src {own.interface6.ip}"]
     return "\n".join(lines) + "\n"
-
-
-def _default_route_lines(line: Line) -> list[str]:
-    # babeld leaves routes of protocol "boot" (3) out unless asked: what ip(8) and some DHCP clients make.
-    return [
-        f"redistribute if {line.device} ip {everywhere} eq 0 {kind}allow"
-        for everywhere in ("0.0.0.0/0", "::/0")
-        for kind in ("", "proto 3 ")
-    ]
 
 
 def _learned_lines(accesses: tuple[Access, ...]) -> list[str]:

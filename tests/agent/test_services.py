@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from meshctl.agent.services import babeld_text, sysctl_text
+from meshctl.agent.services import OFFERED, babeld_text, sysctl_text
 from meshctl.config import Access, Config, Line, Mesh, Node, Paths, load_node
 
 COMMUNITY = base64.b64encode(bytes(range(32))).decode()
@@ -35,11 +35,24 @@ def test_a_gateway_also_tells_the_default_routes_over_its_line() -> None:
     found = told(Config(Node("elm"), (ELM,), line=(WAN,), mesh=MESH), "redistribute")
     assert [line for line in found if "eq 0" in line] == [
         "redistribute if wan0 ip 0.0.0.0/0 eq 0 allow",
-        "redistribute if wan0 ip 0.0.0.0/0 eq 0 proto 3 allow",
         "redistribute if wan0 ip ::/0 eq 0 allow",
-        "redistribute if wan0 ip ::/0 eq 0 proto 3 allow",
     ]
     assert found[-1] == "redistribute deny"
+
+
+def test_it_offers_what_the_agent_put_into_a_table_for_it_and_nothing_of_the_main_one() -> None:
+    assert told(Config(Node("elm"), (ELM,), line=(WAN,), mesh=MESH), "import-table") == [f"import-table {OFFERED}"]
+
+
+def test_who_turns_to_another_way_tells_it_over_every_device() -> None:
+    found = told(Config(Node("elm"), (ELM,), mesh=MESH), "interface")
+    assert [line.split()[1] for line in found] == list(MESH.devices)
+    assert all("split-horizon false" in line for line in found)
+
+
+def test_a_route_over_a_lines_cable_without_a_partner_is_passed_over() -> None:
+    lines = sysctl_text(Config(Node("elm"), (ELM,), line=(WAN,), mesh=MESH)).splitlines()
+    assert {f"-net.{ip}.conf.wan0.ignore_routes_with_linkdown = 1" for ip in ("ipv4", "ipv6")} <= set(lines)
 
 
 def test_its_socket_can_be_read_and_never_written_to() -> None:
