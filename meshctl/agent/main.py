@@ -20,6 +20,7 @@ from meshctl.agent.links import check_devices, offloads, switch_offloads_off
 from meshctl.agent.members import Members
 from meshctl.agent.mesh.circle import OverMesh
 from meshctl.agent.mesh.node import Mesh
+from meshctl.agent.mesh.offers import keep
 from meshctl.agent.needs import Needs
 from meshctl.agent.outages import Outages
 from meshctl.agent.outlook import Outlook
@@ -136,14 +137,13 @@ class _Agent:
         sender = Sender(
             self._config.report.hub, self._config.node.name, self._config.report.seconds, self._store, self._report
         )
-        sending = asyncio.create_task(sender.run())
-        opening = asyncio.create_task(self._needs.run())
+        beside = tuple(map(asyncio.create_task, (sender.run(), self._needs.run(), keep(self._config))))
         notify("READY=1")
         try:
-            await self._turn_for_ever(keeping, (sending, opening))
+            await self._turn_for_ever(keeping, beside)
         finally:
-            sending.cancel()
-            opening.cancel()
+            for task in beside:
+                task.cancel()
             keeping.stop()
             self._outlook.close()
             if self._mesh is not None:

@@ -25,7 +25,6 @@ from meshctl.agent.mesh.gateway import Gateway
 from meshctl.agent.mesh.held import Lists
 from meshctl.agent.mesh.keyring import Keyring
 from meshctl.agent.mesh.membership import Membership
-from meshctl.agent.mesh.offers import Offers
 from meshctl.agent.mesh.outlook import outlook
 from meshctl.agent.mesh.sessions import Post, Sessions
 from meshctl.agent.mesh.shapes import flag, rows, text
@@ -76,7 +75,6 @@ class Mesh:
         self._gateway = Gateway(config, self._store, self._turns, self._ring.keys, view)
         self._use = UseReport(self._store, boot)
         self.way = WayOut(config, self._roster, self._now)
-        self._offers = Offers(config)
         self._server: asyncio.Server | None = None
         # What parts with a file of their own add: kinds of messages, and what to do with a node reached or at a turn.
         self.hears: dict[str, Callable[[str, Message, Post], None]] = {}
@@ -99,12 +97,10 @@ class Mesh:
         self._server = await self.sessions.listen()
         self._roster_changed()
         self.membership.adopt(self._now())
-        self._offers.begin()
         self.way.begin()
 
     def close(self) -> None:
         """End every channel."""
-        self._offers.close()
         self.way.close()
         self._soon.close()
         self.sessions.close()

@@ -9,6 +9,7 @@ itself does not find the way over another. In this table nothing is denied.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 from collections.abc import Iterable
@@ -59,45 +60,35 @@ def bring(config: Config) -> None:
             put_route(network, device, OFFERED, PROTOCOL)
 
 
-class Offers:
-    """Keeps the table true from `begin` to `close`. What it said last goes on being offered after that."""
+async def keep(config: Config) -> None:
+    """Keep the table true until cancelled, where there is anybody to offer anything to.
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self._changed = asyncio.Event()
-        self._events: RouteEvents | None = None
-        self._task: asyncio.Future[None] | None = None
+    What it said last goes on being offered after that.
+    """
+    if not config.mesh.devices:
+        return
+    loop, changed, events = asyncio.get_running_loop(), asyncio.Event(), RouteEvents()
 
-    def begin(self) -> None:
-        """Offer what there is, and again at every change, where there is anybody to offer it to."""
-        if self._config.mesh.devices:
-            self._events = RouteEvents()
-            asyncio.get_running_loop().add_reader(self._events.fileno(), self._hear)
-            self._task = asyncio.ensure_future(self._keep())
+    def hear() -> None:
+        if events.take():
+            changed.set()
 
-    def close(self) -> None:
-        """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-        if self._events is not None:
-            asyncio.get_running_loop().remove_reader(self._events.fileno())
-            self._events.close()
-
-    def _hear(self) -> None:
-        if self._events is not None and self._events.take():
-            self._changed.set()
-
-    async def _keep(self) -> None:
+    loop.add_reader(events.fileno(), hear)
+    try:
         while True:
-            self._changed.clear()
-            try:
-                bring(self._config)
-            except OSError as fault:
-                # A device may go in the middle of it, which is heard of next; else it is tried again by itself.
-                log.warning("what other nodes are offered could not be brought up to date: %s", fault)
+            changed.clear()
+            _try_to_bring(config)
             await asyncio.sleep(_PAUSE)
-            try:
-                async with asyncio.timeout(_LOOK_EVERY):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), _LOOK_EVERY)
+    finally:
+        loop.remove_reader(events.fileno())
+        events.close()
+
+
+def _try_to_bring(config: Config) -> None:
+    try:
+        bring(config)
+    except OSError as fault:
+        # A device may go in the middle of it, which is heard of next; else it is tried again by itself.
+        log.warning("what other nodes are offered could not be brought up to date: %s", fault)

@@ -18,7 +18,7 @@ from typing import Literal
 import pytest
 
 from meshctl.agent.babel import Dump
-from meshctl.agent.mesh.offers import PROTOCOL, Offers, bring, offered
+from meshctl.agent.mesh.offers import PROTOCOL, bring, keep, offered
 from meshctl.agent.routes import Network, Route, RouteEvents, put_route, read_routes, take_route
 from meshctl.agent.services import OFFERED, babeld_text, sysctl_text
 from meshctl.config import Access, Config, Line, Mesh, Node
@@ -251,14 +251,15 @@ def offering(place: Street, name: str, config: Config) -> Iterator[None]:
     """Keep the node's table as its agent does."""
     over = threading.Event()
 
-    async def keep() -> None:
-        offers = Offers(config)
-        offers.begin()
+    async def offer() -> None:
+        kept = asyncio.ensure_future(keep(config))
         await asyncio.to_thread(over.wait)
-        offers.close()
+        assert kept.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await kept
 
     with ThreadPoolExecutor(1) as thread:
-        kept = thread.submit(place.inside, name, keep)
+        kept = thread.submit(place.inside, name, offer)
         try:
             yield
         finally:
