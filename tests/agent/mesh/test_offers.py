@@ -137,7 +137,7 @@ def test_the_table_follows_the_main_one(place: Street) -> None:
 
 
 @pytest.mark.kernel
-def test_a_line_whose_cable_is_pulled_is_not_offered_and_its_own_route_no_longer_used(place: Street) -> None:
+def test_a_line_whose_cable_is_pulled_is_not_offered_until_it_is_back(place: Street) -> None:
     find_line(place, "elm")
     brought(place, "elm")
     ip("-n", place.space("elm"), "link", "set", "isp0", "down")
