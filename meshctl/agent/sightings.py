@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,9 +16,6 @@ from meshctl.pace import Allowance, Pace
 Oddity = Literal["rogue-dhcp", "rogue-ra", "address-conflict"]
 
 _ARP, _IPV4, _IPV6 = 0x0806, 0x0800, 0x86DD
-_ARP_COMPLETE = 0x02
-"""ATF_COM of linux/if_arp.h: the hardware address is known."""
-
 _AGAIN = 60.0
 """Seconds after which a device that is still there is told of again."""
 
@@ -106,15 +104,12 @@ class Watcher:
             return Sighting(odd=odd)
         return Sighting(hardware, address, odd)
 
-    def look_up(self, table: str, device: str, now: float) -> list[Sighting]:
-        """Return whom ``table``, the text of /proc/net/arp (proc(5)), knows on ``device`` and nobody was told of.
-
-        The kernel sees also the frames that were lost on their way here.
-        """
+    def look_up(self, neighbours: Mapping[str, str], now: float) -> list[Sighting]:
+        """Return who of the kernel's ``neighbours``, hardware address by address, nobody was told of."""
         found = []
-        for address, _, flags, hardware, _, door in (line.split() for line in table.splitlines()[1:]):
-            is_whole = int(flags, 16) & _ARP_COMPLETE
-            if door == device and is_whole and self._is_new(hardware, address, now, _AGAIN):
+        for text, hardware in neighbours.items():
+            address = None if ipaddress.ip_address(text).is_link_local else text
+            if self._is_new(hardware, address, now, _AGAIN):
                 found.append(Sighting(hardware, address))
         return found
 

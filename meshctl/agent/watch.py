@@ -18,6 +18,7 @@ from pathlib import Path
 
 from meshctl.agent.herald import Herald
 from meshctl.agent.links import check_devices, own_addresses
+from meshctl.agent.neighbours import heard_lately
 from meshctl.agent.sightings import Oddity, Own, Sighting, Watcher
 from meshctl.agent.taps import open_tap
 from meshctl.config import Config
@@ -28,12 +29,14 @@ log = logging.getLogger(__name__)
 
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6
 
-_ARP_TABLE = Path("/proc/net/arp")
 _MOST_WAITING = 1000
 _RETRY = 1.0
 _PATIENCE = 5.0
 _LOOK_AGAIN = 30.0
 """Seconds after which the node's own addresses are read anew."""
+
+_MISSED = 60.0
+"""Seconds: whoever the kernel has heard of since counts as here, where the watch could not listen itself."""
 
 
 def run(config: Config) -> int:
@@ -83,6 +86,10 @@ class Watch:
 
     def run(self) -> None:
         """Read and tell until stopped."""
+        for key in self._selector.get_map().values():
+            if isinstance(key.data, Watcher):
+                # A street that lost its power with the node is back before the watch is.
+                self._catch_up(key.fileobj.getsockname()[0], key.data, time.monotonic())  # type: ignore[union-attr]
         while not self._stopping:
             # What came while the agent was told of others is told at once.
             self._listen(0.0 if self._waiting and time.monotonic() >= self._retry_at else 0.5)
@@ -132,8 +139,17 @@ class Watch:
         _, lost = struct.unpack("II", tap.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
         if lost:
             log.info("the tap had no room for %d frames", lost)
-            for sighting in watcher.look_up(_ARP_TABLE.read_text(encoding="ascii"), tap.getsockname()[0], now):
-                self._note(sighting)
+            self._catch_up(tap.getsockname()[0], watcher, now)
+
+    def _catch_up(self, device: str, watcher: Watcher, now: float) -> None:
+        """Tell of whom the kernel has heard while the watch could not. An older entry may be of one who left since."""
+        try:
+            heard = heard_lately(device, _MISSED)
+        except OSError as fault:
+            log.warning("the kernel's table of neighbours cannot be read: %s", fault)
+            return
+        for sighting in watcher.look_up(heard, now):
+            self._note(sighting)
 
     def _note(self, sighting: Sighting) -> None:
         if sighting.seen:

@@ -111,17 +111,12 @@ def test_a_device_that_claims_address_after_address_is_told_of_seldom_and_anothe
 
 
 def test_whose_frames_were_lost_is_known_from_the_kernels_table() -> None:
-    table = (
-        "IP address       HW type     Flags       HW address            Mask     Device\n"
-        "10.0.0.7         0x1         0x2         02:00:00:00:00:07     *        br-lan\n"
-        "10.0.0.8         0x1         0x0         00:00:00:00:00:00     *        br-lan\n"
-        "198.18.0.1       0x1         0x2         02:00:00:00:00:09     *        wan0\n"
-    )
+    table = {"10.0.0.7": A, "2001:db8::7": A, "fe80::7": B}
     watching = watcher()
-    found = watching.look_up(table, "br-lan", 5.0)
-    assert [(one.seen, one.address) for one in found] == [("02:00:00:00:00:07", "10.0.0.7")]
-    assert watching.look_up(table, "br-lan", 6.0) == []
-    assert len(watching.look_up(table, "br-lan", 66.0)) == 1
+    found = watching.look_up(table, 5.0)
+    assert [(one.seen, one.address) for one in found] == [(A, "10.0.0.7"), (A, "2001:db8::7"), (B, None)]
+    assert watching.look_up(table, 6.0) == []
+    assert len(watching.look_up(table, 66.0)) == 3
 
 
 def test_this_nodes_own_frames_and_scraps_say_nothing() -> None:
