@@ -50,9 +50,12 @@ class Uplink:
         """Lay the cable to a node that has just been made."""
         near = f"name {DEVICE} address {self._hardware}:01 netns {self.node}"
         ip([f"link add {self.far} address {self._hardware}:02 netns {INTERNET} type veth peer {near}"])
-        if not offloads:
-            for member, device in ((INTERNET, self.far), (self.node, DEVICE)):
-                with kernel.inside_net(member):
+        for member, device in ((INTERNET, self.far), (self.node, DEVICE)):
+            with kernel.inside_net(member):
+                # Nobody else is on this cable: else its ends ask for a second if their addresses are free (RFC 4862),
+                # and cannot answer each other meanwhile.
+                kernel.write_sysctl(f"net.ipv6.conf.{device}.accept_dad", "0")
+                if not offloads:
                     kernel.switch_offloads_off(device)
         ip(
             [
