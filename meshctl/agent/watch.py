@@ -76,7 +76,10 @@ class Watch:
         self._selector = selectors.DefaultSelector()
         self._stopping = False
         for access in config.access:
-            self._selector.register(open_tap(access.device), selectors.EVENT_READ, _watcher(access.device))
+            watcher = _watcher(access.device)
+            self._selector.register(open_tap(access.device), selectors.EVENT_READ, watcher)
+            # A street that lost its power with the node is back before the watch is.
+            self._catch_up(access.device, watcher, time.monotonic())
         self._herald = Herald(config)
         self._herald.register(self._selector)
 
@@ -86,10 +89,6 @@ class Watch:
 
     def run(self) -> None:
         """Read and tell until stopped."""
-        for key in self._selector.get_map().values():
-            if isinstance(key.data, Watcher):
-                # A street that lost its power with the node is back before the watch is.
-                self._catch_up(key.fileobj.getsockname()[0], key.data, time.monotonic())  # type: ignore[union-attr]
         while not self._stopping:
             # What came while the agent was told of others is told at once.
             self._listen(0.0 if self._waiting and time.monotonic() >= self._retry_at else 0.5)
